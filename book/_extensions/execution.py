@@ -1,0 +1,209 @@
+"""Executed notebooks are kept, and run again only when something that they depend on has changed.
+
+jupyter-cache, which keeps them, compares code cells only. So each notebook gets a cache of its own
+folder, `.cache/execution/<profile>-<hash>`, and the hash is taken over whatever else can change an
+output: the modules of `lecture_utils` that the notebook imports, directly or through others, with
+the data and the checkpoints beside them; the pinned packages; the data sets found on this machine;
+files of the book that the notebook names, such as its quiz; the device and the precision.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+import os
+import shutil
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
+
+PACKAGE = "lecture_utils"
+PAGES = {".md", ".ipynb", ".bib"}
+# Seconds that one cell may take. A notebook in `ci` takes 25 s, in `book` 60 s, `full` trains.
+CELL_TIMEOUT = {"ci": 60, "book": 180, "full": 7 * 24 * 3600}
+UNUSED_DAYS = 7
+
+
+def code_of(notebook: dict[str, Any]) -> str:
+    """Return the Python of a notebook's code cells, without the lines of IPython magic."""
+    lines: list[str] = []
+    for cell in notebook.get("cells", []):
+        if cell["cell_type"] == "code":
+            source = cell["source"]
+            text = source if isinstance(source, str) else "".join(source)
+            for line in text.splitlines():
+                bare = line.lstrip()
+                magic = bare.startswith(("%", "!"))
+                # `pass` keeps a block whole whose only line is a magic.
+                lines.append(line[: len(line) - len(bare)] + "pass" if magic else line)
+    return "\n".join(lines)
+
+
+def imports_of(source: str, module: str, is_package: bool) -> Iterator[str]:
+    """Yield the dotted names that this source may import, wherever in it the import stands."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                parents = module.split(".")
+                kept = parents[: len(parents) - node.level + is_package]
+                base = ".".join([*kept, *([base] if base else [])])
+            yield base
+            yield from (f"{base}.{alias.name}" for alias in node.names)
+
+
+def finds_modules_itself(source: str) -> bool:
+    """Tell whether the source imports by a name that it makes up while it runs."""
+    marks = ("importlib.import_module", "import_module(", "__import__(", "pkgutil", "runpy")
+    return any(mark in source for mark in marks)
+
+
+def modules_of(package: Path) -> dict[str, Path]:
+    """Return every module of the package: dotted name to file."""
+    modules = {}
+    for file in sorted(package.rglob("*.py")):
+        parts = [package.name, *file.relative_to(package).with_suffix("").parts]
+        modules[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = file
+    return modules
+
+
+def dependencies(code: str, package: Path) -> list[Path]:
+    """Return the files of the package that code with these imports may use.
+
+    A module counts with all that it imports, also inside functions, and with its parents; a
+    package counts with the files beside its modules that are not Python (scripts, checkpoints).
+    Where names are made up at run time, and where the code cannot be parsed, everything counts.
+    """
+    modules = modules_of(package)
+    everything = sorted(f for f in package.rglob("*") if f.is_file() and f.suffix != ".pyc")
+    try:
+        waiting = list(imports_of(code, "", False))
+    except SyntaxError:
+        return everything
+    used: set[str] = set()
+    while waiting:
+        name = waiting.pop()
+        parents = name.rpartition(".")[0]
+        if parents:
+            waiting.append(parents) if parents not in used else None
+        if name in used or name not in modules:
+            continue
+        used.add(name)
+        file = modules[name]
+        source = file.read_text("utf-8")
+        if finds_modules_itself(source):
+            return everything
+        waiting.extend(imports_of(source, name, file.name == "__init__.py"))
+    files = {modules[name] for name in used}
+    for name in used:
+        if modules[name].name == "__init__.py":
+            beside = modules[name].parent.iterdir()
+            files |= {f for f in beside if f.is_file() and f.suffix not in {".py", ".pyc"}}
+    return sorted(files)
+
+
+def named_files(text: str, book: Path) -> list[Path]:
+    """Return the files below the book's folder, pages aside, whose names occur in the text."""
+    found = []
+    for file in sorted(book.rglob("*")):
+        inside = file.relative_to(book).parts
+        hidden = any(part.startswith((".", "_")) for part in inside[:-1])
+        if file.is_file() and not hidden and file.suffix not in PAGES and file.name in text:
+            found.append(file)
+    return found
+
+
+def data_found() -> Iterator[str]:
+    """Yield a line for each entry of the two upper levels of the folders that data is read from."""
+    folders = [os.environ.get("LECTURE_DATA_DIR"), os.environ.get("LECTURE_CACHE_DIR")]
+    for folder in filter(None, folders):
+        root = Path(folder)
+        for entry in sorted([*root.glob("*"), *root.glob("*/*")]):
+            size = entry.stat().st_size if entry.is_file() else "folder"
+            yield f"{entry.relative_to(root)} {size}"
+
+
+def key(notebook: dict[str, Any], root: Path, environment: Iterable[str]) -> str:
+    """Return the hash over all that this notebook's outputs depend on, its own cells aside."""
+    code = code_of(notebook)
+    files = dependencies(code, root / PACKAGE)
+    files += named_files(code, root / "book")
+    sha = hashlib.sha256("\n".join(environment).encode())
+    for file in files:
+        sha.update(str(file.relative_to(root)).encode())
+        sha.update(hashlib.sha256(file.read_bytes()).digest())
+    return sha.hexdigest()[:16]
+
+
+def environment(root: Path) -> list[str]:
+    """Return what is the same for all notebooks of a build."""
+    return [
+        sys.version,
+        (root / "requirements.txt").read_text("utf-8"),
+        *(os.environ.get(name, "") for name in ("LECTURE_DEVICE", "LECTURE_PRECISION")),
+        *data_found(),
+    ]
+
+
+def profile() -> str:
+    """Return the profile that the notebooks run in."""
+    return os.environ.get("LECTURE_PROFILE") or "book"
+
+
+def choose_cache(app: Sphinx, docname: str, source: list[str]) -> None:
+    """Tell myst-nb, through the notebook's metadata, which cache and which time-out to use."""
+    if Path(app.env.doc2path(docname)).suffix != ".ipynb":
+        return
+    root = Path(app.srcdir).parent
+    notebook = json.loads(source[0])
+    name = f"{profile()}-{key(notebook, root, environment(root))}"
+    cache = root / ".cache" / "execution" / name
+    cache.mkdir(parents=True, exist_ok=True)
+    os.utime(cache)
+    settings = notebook["metadata"].setdefault("mystnb", {})
+    settings["execution_cache_path"] = str(cache)
+    settings.setdefault("execution_timeout", CELL_TIMEOUT.get(profile(), CELL_TIMEOUT["book"]))
+    source[0] = json.dumps(notebook)
+
+
+def forget_unused(app: Sphinx, exception: Exception | None) -> None:
+    """Remove caches that no build has used for a week."""
+    if exception is None:
+        for cache in (Path(app.srcdir).parent / ".cache" / "execution").glob("*-*"):
+            if time.time() - cache.stat().st_mtime > UNUSED_DAYS * 24 * 3600:
+                shutil.rmtree(cache, ignore_errors=True)
+
+
+def outdated(app: Sphinx, env: Any, *_: set[str]) -> list[str]:
+    """Name the notebooks whose outputs would differ now though their files have not changed."""
+    root = Path(app.srcdir).parent
+    same = environment(root)
+    stale = []
+    for docname in env.all_docs:
+        page = Path(env.doc2path(docname))
+        if page.suffix == ".ipynb" and page.is_file():
+            used = env.metadata.get(docname, {}).get("mystnb", {})
+            used = json.loads(used) if isinstance(used, str) else used
+            name = f"{profile()}-{key(json.loads(page.read_text('utf-8')), root, same)}"
+            cache = Path(used.get("execution_cache_path", ""))
+            if cache.name != name:
+                stale.append(docname)
+            elif cache.is_dir():
+                os.utime(cache)
+    return stale
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Register with Sphinx."""
+    app.connect("source-read", choose_cache)
+    app.connect("env-get-outdated", outdated)
+    app.connect("build-finished", forget_unused)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

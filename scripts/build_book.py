@@ -1,0 +1,114 @@
+"""Build the pages of the book in one profile, and publish them only when the whole build is good.
+
+The build goes to a working folder of its own and is copied to its place at the end in one step, so
+that the pages which were there before stay whole until then. The working folder is kept for the
+next build, which then reads only the pages that have changed; it is thrown away when the last
+build did not end well, since a page that caused a warning would not be read, and warn, again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import os
+import shutil
+import sys
+import time
+from pathlib import Path
+
+from jupyter_book.sphinx import build_sphinx
+from sphinx.util.console import nocolor
+from steps import ROOT, digest, fail, say
+
+BUILD = ROOT / "_build"
+PUBLISHED = {"book": BUILD / "html", "ci": BUILD / "ci" / "html", "full": BUILD / "full" / "html"}
+
+
+def settings_digest() -> str:
+    """Return a hash over the settings, the extensions and the pins: they bear on every page."""
+    files = [ROOT / "_config.yml", ROOT / "_toc.yml", ROOT / "requirements.txt"]
+    for folder in ("_extensions", "_static", "_templates"):
+        files += sorted(
+            file
+            for file in (ROOT / "book" / folder).rglob("*")
+            if file.is_file() and file.suffix != ".pyc"
+        )
+    return digest(*files, extra=" ".join(str(file.relative_to(ROOT)) for file in files))
+
+
+def publish(built: Path, place: Path) -> None:
+    """Copy the built pages to their place, which holds the old ones or the new ones, never half."""
+    fresh, old = place.with_name(f".{place.name}.new"), place.with_name(f".{place.name}.old")
+    for folder in (fresh, old):
+        shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(built, fresh, ignore=shutil.ignore_patterns("reports", ".buildinfo*"))
+    if place.exists():
+        place.rename(old)
+    fresh.rename(place)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def build(profile: str) -> Path:
+    """Build, publish, and return the folder of the pages."""
+    place = PUBLISHED[profile]
+    work = BUILD / "work" / profile
+    good = work / "last-build-was-good"
+    settings = settings_digest()
+    if not (good.is_file() and good.read_text() == settings):
+        shutil.rmtree(work, ignore_errors=True)
+    work.mkdir(parents=True, exist_ok=True)
+    good.unlink(missing_ok=True)
+    if not sys.stdout.isatty():
+        nocolor()
+    say(f"== Pages, profile {profile}")
+    os.environ["LECTURE_PROFILE"] = profile
+    result = build_sphinx(
+        ROOT / "book",
+        work / "html",
+        path_config=ROOT / "_config.yml",
+        noconfig=True,  # there is no conf.py
+        confoverrides={
+            "external_toc_path": str(ROOT / "_toc.yml"),
+            "latex_individualpages": False,
+            "nitpicky": True,
+        },
+        warningiserror=True,
+        keep_going=True,
+    )
+    if result != 0:
+        fail(
+            f"pages, profile {profile}",
+            "the warnings and tracebacks above say what is wrong. "
+            "The pages published before are as they were.",
+        )
+    good.write_text(settings)
+    publish(work / "html", place)
+    return place
+
+
+def main() -> None:
+    """Read the options and build."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--profile", choices=sorted(PUBLISHED), default="book")
+    profile = parser.parse_args().profile
+    start = time.monotonic()
+    try:
+        BUILD.mkdir(exist_ok=True)
+        with (BUILD / f".lock-{profile}").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                say("Another build of this profile is running; this one waits for it.")
+                fcntl.flock(lock, fcntl.LOCK_EX)
+            place = build(profile)
+    except OSError as error:
+        fail("pages", f"{error.filename}: {error.strerror}. Free some space or check the rights.")
+    except KeyboardInterrupt:
+        fail("pages", "the build was interrupted. Run the same command again.", 130)
+    seconds = time.monotonic() - start
+    index = os.path.relpath(place / "index.html")
+    say(f"The book is built ({seconds:.0f} s): open {index} in a browser, or run `make serve`.")
+
+
+if __name__ == "__main__":
+    main()
