@@ -211,6 +211,4 @@ def modcrop(image: NDArray[np.uint8] | Tensor, scale: int) -> NDArray[np.uint8] 
             "at least 1 and an image at least that large."
         )
     rows, columns = height - height % scale, width - width % scale
-    return (
-        image[:rows, :columns] if isinstance(image, np.ndarray) else image[..., :rows, :columns]
-    )
+    return image[:rows, :columns] if isinstance(image, np.ndarray) else image[..., :rows, :columns]

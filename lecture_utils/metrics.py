@@ -54,7 +54,8 @@ def luminance(rgb: NDArray[np.uint8] | Tensor) -> NDArray[np.float64] | Tensor:
             f"luminance got an array of {rgb.dtype} with shape {rgb.shape}; it needs uint8 with shape "
             "(H, W, 3). A grey image is its own luminance."
         )
-    return rgb.astype(np.float64) @ np.array(_LUMINANCE_WEIGHTS) / 255 + _LUMINANCE_OFFSET
+    weighted: NDArray[np.float64] = rgb.astype(np.float64) @ np.array(_LUMINANCE_WEIGHTS)
+    return weighted / 255 + _LUMINANCE_OFFSET
 
 
 def psnr(image: Image, reference: Image, *, peak: float | None = None, border: int = 0) -> float:

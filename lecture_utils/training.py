@@ -1,0 +1,292 @@
+"""One training loop for every network of the book: history, evaluation, and a state that resumes.
+
+A section writes its own optimisation step (draw a batch, compute the loss, follow the gradient), so
+the reader sees it. :func:`train` repeats that step and does what is the same for all: the learning
+rate's schedule, the log, the progress bar, and a state on disk from which a killed training goes on
+and, on a CPU, ends with the same weights as one that was never stopped.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from lecture_utils.files import write_atomically
+from lecture_utils.runtime import Run
+
+Step = Callable[[int, torch.Generator], Mapping[str, float | Tensor]]
+_FORMAT = "lecture_utils training state 1"
+
+
+@dataclass
+class History:
+    """What a training logged.
+
+    Attributes
+    ----------
+    curves
+        For each name the list of (step, value): what the steps return, averaged since the last
+        entry, and what the evaluations return.
+    steps
+        Steps done so far.
+    seconds
+        Seconds that they took, evaluations included, over all the starts.
+    """
+
+    curves: dict[str, list[tuple[int, float]]] = field(default_factory=dict)
+    steps: int = 0
+    seconds: float = 0.0
+
+    def add(self, step: int, values: Mapping[str, float]) -> None:
+        """Append one value to each named curve."""
+        for name, value in values.items():
+            self.curves.setdefault(name, []).append((step, float(value)))
+
+    def last(self, name: str) -> float:
+        """Return the newest value of a curve."""
+        if name not in self.curves:
+            raise KeyError(f"No curve is called {name!r}; there are {sorted(self.curves)}.")
+        return self.curves[name][-1][1]
+
+
+def train(
+    run: Run,
+    step: Step,
+    steps: int,
+    *,
+    modules: Mapping[str, nn.Module],
+    optimizers: Mapping[str, Optimizer],
+    learning_rate: Callable[[int], float] | None = None,
+    evaluate: Callable[[], Mapping[str, float]] | None = None,
+    evaluate_every: int = 1000,
+    log_every: int = 100,
+    state: Path | None = None,
+    save_every: float = 60.0,
+    progress: bool | None = None,
+) -> History:
+    """Call ``step`` until ``steps`` steps are done, going on from ``state`` where it exists.
+
+    Parameters
+    ----------
+    run
+        The run whose seed starts the training's own random generator.
+    step
+        Called as ``step(i, generator)``: does optimisation step i (from 0), drawing what is random
+        from the CPU ``generator`` or from PyTorch's, NumPy's or Python's global one; returns
+        numbers to log, such as ``{"loss": loss.detach()}``.
+    steps
+        How many steps the training has in all, those of earlier starts included.
+    modules, optimizers
+        Everything that the steps change, by name; what a resumed training must get back.
+    learning_rate
+        Gives the learning rate of step i; set in every optimiser before the step. Without it the
+        optimisers keep theirs.
+    evaluate
+        Returns numbers to log; called every ``evaluate_every`` steps and after the last. It must
+        not change the modules, and whatever it draws does not disturb the training.
+    log_every
+        The steps' numbers are averaged over this many steps.
+    state
+        The file of the resumable state (safetensors); None keeps none.
+    save_every
+        Seconds between two writings of the state.
+    progress
+        Show a progress bar; without it, in every profile but ``ci``.
+
+    Returns
+    -------
+    The history, those of earlier starts included.
+
+    Raises
+    ------
+    ValueError
+        If the state on disk belongs to another training or is damaged.
+    FloatingPointError
+        If a logged number is no longer finite: the state from before stays on disk.
+    """
+    from tqdm import tqdm
+
+    generator = run.generator(offset=run.fabric.global_rank)
+    history = History()
+    if state is not None and state.exists():
+        _load(state, modules, optimizers, generator, history)
+    writes = run.fabric.is_global_zero and state is not None
+    show = progress if progress is not None else run.profile != "ci"
+
+    started = last_saved = time.monotonic()
+    before = history.seconds
+    sums: dict[str, Tensor] = {}
+    with tqdm(
+        total=steps, initial=history.steps, disable=not show or not run.fabric.is_global_zero
+    ) as bar:
+        while history.steps < steps:
+            i = history.steps
+            if learning_rate is not None:
+                for optimizer in optimizers.values():
+                    for group in optimizer.param_groups:
+                        group["lr"] = learning_rate(i)
+            for name, value in step(i, generator).items():
+                value = torch.as_tensor(value, dtype=torch.float64).detach()
+                sums[name] = sums[name] + value if name in sums else value
+            history.steps = i + 1
+            bar.update()
+
+            boundary = history.steps % log_every == 0 or history.steps == steps
+            if boundary:
+                count = (history.steps - 1) % log_every + 1
+                means = {name: float(total) / count for name, total in sums.items()}
+                sums = {}
+                if not all(np.isfinite(value) for value in means.values()):
+                    raise FloatingPointError(
+                        f"At step {history.steps} the training logged {means}; it has diverged. "
+                        "Lower the learning rate or clip the gradient, delete the state file if "
+                        "there is one, and start again."
+                    )
+                history.add(history.steps, means)
+                bar.set_postfix({name: f"{value:.4g}" for name, value in means.items()})
+            if evaluate is not None and (
+                history.steps % evaluate_every == 0 or history.steps == steps
+            ):
+                with _untouched_random_state():
+                    history.add(history.steps, evaluate())
+            now = time.monotonic()
+            history.seconds = before + now - started
+            # The state is written only where the averages start anew, so that the log, too, is the
+            # same after a restart.
+            due = now - last_saved >= save_every or history.steps == steps
+            if writes and boundary and due:
+                assert state is not None
+                _save(state, modules, optimizers, generator, history)
+                last_saved = now
+    return history
+
+
+class _untouched_random_state:
+    """Give the global random generators back as they were."""
+
+    def __enter__(self) -> None:
+        self.saved = (random.getstate(), np.random.get_state(), torch.get_rng_state())  # noqa: NPY002
+
+    def __exit__(self, *_: object) -> None:
+        random.setstate(self.saved[0])
+        np.random.set_state(self.saved[1])  # noqa: NPY002
+        torch.set_rng_state(self.saved[2])
+
+
+def _save(
+    path: Path,
+    modules: Mapping[str, nn.Module],
+    optimizers: Mapping[str, Optimizer],
+    generator: torch.Generator,
+    history: History,
+) -> None:
+    """Write everything that a resumed training needs: tensors, and the rest as JSON beside them."""
+    from safetensors.torch import save
+
+    tensors: dict[str, Tensor] = {}
+    rest: dict[str, Any] = {"optimizers": {}}
+    for name, module in modules.items():
+        for key, value in module.state_dict().items():
+            tensors[f"module/{name}/{key}"] = value
+    for name, optimizer in optimizers.items():
+        plain = optimizer.state_dict()
+        scalars: dict[str, dict[str, Any]] = {}
+        for index, entries in plain["state"].items():
+            for key, value in entries.items():
+                if isinstance(value, Tensor):
+                    tensors[f"optimizer/{name}/{index}/{key}"] = value
+                else:
+                    scalars.setdefault(str(index), {})[key] = value
+        rest["optimizers"][name] = {"param_groups": plain["param_groups"], "scalars": scalars}
+    kind, keys, position, has_gauss, gauss = np.random.get_state()  # noqa: NPY002
+    tensors["random/numpy"] = torch.from_numpy(np.asarray(keys).astype(np.int64))
+    tensors["random/torch"] = torch.get_rng_state()
+    tensors["random/training"] = generator.get_state()
+    if torch.cuda.is_available():
+        for index, value in enumerate(torch.cuda.get_rng_state_all()):
+            tensors[f"random/cuda/{index}"] = value
+    rest["numpy"] = [kind, position, has_gauss, gauss]
+    version, words, gauss_next = random.getstate()
+    rest["python"] = [version, list(words), gauss_next]
+    rest["history"] = {
+        "curves": history.curves,
+        "steps": history.steps,
+        "seconds": history.seconds,
+    }
+    # Copies, because safetensors takes no tensors that share memory.
+    owned = {key: value.detach().cpu().clone().contiguous() for key, value in tensors.items()}
+    write_atomically(path, save(owned, {"format": _FORMAT, "rest": json.dumps(rest)}))
+
+
+def _load(
+    path: Path,
+    modules: Mapping[str, nn.Module],
+    optimizers: Mapping[str, Optimizer],
+    generator: torch.Generator,
+    history: History,
+) -> None:
+    """Put a saved state back into the modules, the optimisers, the generators and the history."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+        if metadata.get("format") != _FORMAT:
+            raise ValueError(f"its format is {metadata.get('format')!r}, not {_FORMAT!r}")
+        rest = json.loads(metadata["rest"])
+        groups: dict[str, dict[str, Tensor]] = {}
+        for key, value in tensors.items():
+            part, _, tail = key.partition("/")
+            if part == "module":
+                name, _, entry = tail.partition("/")
+                groups.setdefault(name, {})[entry] = value
+        if set(groups) != set(modules) or set(rest["optimizers"]) != set(optimizers):
+            raise ValueError(
+                f"it holds {sorted(groups)} with the optimisers {sorted(rest['optimizers'])}, and "
+                f"this training has {sorted(modules)} with {sorted(optimizers)}"
+            )
+        for name, module in modules.items():
+            module.load_state_dict(groups[name])
+        for name, optimizer in optimizers.items():
+            saved = rest["optimizers"][name]
+            entries: dict[int, dict[str, Any]] = {
+                int(index): dict(values) for index, values in saved["scalars"].items()
+            }
+            prefix = f"optimizer/{name}/"
+            for key, value in tensors.items():
+                if key.startswith(prefix):
+                    index, _, entry = key.removeprefix(prefix).partition("/")
+                    entries.setdefault(int(index), {})[entry] = value
+            optimizer.load_state_dict({"state": entries, "param_groups": saved["param_groups"]})
+    except (SafetensorError, KeyError, ValueError, RuntimeError) as error:
+        raise ValueError(
+            f"The training state {path} cannot be used: {error}. Delete it to start the training "
+            "again from the beginning, or name another file."
+        ) from error
+    kind, position, has_gauss, gauss = rest["numpy"]
+    keys = tensors["random/numpy"].numpy().astype(np.uint32)
+    np.random.set_state((kind, keys, position, has_gauss, gauss))  # noqa: NPY002
+    version, words, gauss_next = rest["python"]
+    random.setstate((version, tuple(words), gauss_next))
+    torch.set_rng_state(tensors["random/torch"])
+    cuda = [tensors[key] for key in sorted(tensors) if key.startswith("random/cuda/")]
+    if cuda and torch.cuda.device_count() == len(cuda):
+        torch.cuda.set_rng_state_all(cuda)
+    generator.set_state(tensors["random/training"])
+    curves = rest["history"]["curves"]
+    history.curves = {
+        name: [(int(i), float(v)) for i, v in curve] for name, curve in curves.items()
+    }
+    history.steps = int(rest["history"]["steps"])
+    history.seconds = float(rest["history"]["seconds"])
