@@ -99,15 +99,22 @@ class GaussianModel:
         Raises
         ------
         ValueError
-            If there are fewer than two images, a value is not finite, or all images are equal.
+            If there are fewer than two images, a value is not finite, all images are equal, or the
+            method or the number of components is not one that there is.
         TypeError
             If the images hold integers.
         """
         _check_images(images)
+        largest_rank = min(len(images) - 1, images[0].numel())
+        components = largest_rank if components is None else components
+        if method not in DECOMPOSE or not 1 <= components <= largest_rank:
+            raise ValueError(
+                f"Asked for {components} components by the method {method!r}. These images allow 1 "
+                f"to {largest_rank} components; the methods are {', '.join(DECOMPOSE)}."
+            )
         mean = images.mean(0, dtype=torch.float64)
         centred = (images - mean).flatten(1)
-        largest_rank = min(len(images) - 1, mean.numel())
-        eigenvalues, eigenvectors = DECOMPOSE[method](centred, components or largest_rank)
+        eigenvalues, eigenvectors = DECOMPOSE[method](centred, components)
         # Where images repeat one another, some eigenvalues are zero but for rounding.
         rounding = max(centred.shape) * torch.finfo(torch.float64).eps * eigenvalues[0]
         kept = eigenvalues > rounding
