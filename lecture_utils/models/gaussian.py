@@ -262,6 +262,20 @@ def kurtosis(standardised: Tensor) -> float:
     return float(standardised.double().pow(4).mean())
 
 
+def excess_of_squares(standardised: Tensor, distance: int) -> float:
+    """Return the mean of E[a^2 b^2] - 1 - 2 E[ab]^2 over pairs in a row; 0 for any Gaussian.
+
+    Parameters
+    ----------
+    standardised
+        Numbers of mean 0 and variance 1 at each place, shape (N, ..., W).
+    distance
+        How many places along the row lie between a and b.
+    """
+    a, b = standardised[..., :-distance], standardised[..., distance:]
+    return float(((a * b).square().mean(0) - 1 - 2 * (a * b).mean(0).square()).mean())
+
+
 def _check_images(images: Tensor) -> None:
     """Raise a sentence if no Gaussian can be fitted to these images."""
     if not images.is_floating_point():

@@ -12,20 +12,22 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from lecture_utils import data
-from lecture_utils.degrade import imresize
-from lecture_utils.models.gaussian import GaussianModel, kurtosis, standardised_differences
+from lecture_utils.faces import face_crops
+from lecture_utils.metrics import luminance
+from lecture_utils.models.gaussian import (
+    GaussianModel,
+    excess_of_squares,
+    kurtosis,
+    standardised_differences,
+)
 from lecture_utils.recipes import Recipe, Result
 from lecture_utils.runtime import Run
 
-NAME = "gaussian_celeba64"
 COMPONENTS = 150
 HELD_OUT = 0.05
-CROP = (slice(22, 94), slice(8, 80))  # forehead to chin of the aligned 109 x 89 images
-SIZE = 64
 
 # The groups whose mean codes serve as examples of arithmetic: attributes that hold (True) or not.
 GROUPS = {
@@ -46,30 +48,6 @@ RADIUS_BINS = (0.0, 600.0, 61)
 DISTANCE = 8  # pixels between the two differences of the joint histogram
 
 
-def face_crops(images: NDArray[np.uint8]) -> Tensor:
-    """Cut the square around the face and shrink it to 64 x 64 with an antialiased bi-cubic filter.
-
-    Parameters
-    ----------
-    images
-        Aligned faces as `data.celeba_10k` gives them, uint8, shape (N, 109, 89, 3).
-
-    Returns
-    -------
-    Tensor
-        float32 in [0, 1], shape (N, 3, 64, 64).
-    """
-    if images.ndim != 4 or images.shape[1:] != (109, 89, 3):
-        raise ValueError(
-            f"The images have shape {images.shape}; they must be (N, 109, 89, 3), as "
-            "data.celeba_10k() gives them."
-        )
-    squares = torch.from_numpy(images[:, CROP[0], CROP[1]]).permute(0, 3, 1, 2)
-    return torch.cat(
-        [imresize(part.float() / 255, size=(SIZE, SIZE)).clamp(0, 1) for part in squares.split(500)]
-    )
-
-
 def histogram(values: Tensor, bins: tuple[float, float, int]) -> Tensor:
     """Count values in equal bins, int32; those beyond the ends are in the first and last bin."""
     edges = np.linspace(*bins)
@@ -77,25 +55,12 @@ def histogram(values: Tensor, bins: tuple[float, float, int]) -> Tensor:
     return torch.from_numpy(np.histogram(inside, edges)[0].astype(np.int32))
 
 
-def joint_histogram(standardised: Tensor, distance: int = DISTANCE) -> Tensor:
-    """Count pairs of differences that lie ``distance`` pixels apart in a row, int32."""
+def joint_histogram(standardised: Tensor) -> Tensor:
+    """Count pairs of differences that lie `DISTANCE` pixels apart in a row, int32."""
     edges = np.linspace(*JOINT_BINS)
-    first = standardised[..., :-distance].double().flatten().numpy()
-    second = standardised[..., distance:].double().flatten().numpy()
+    first = standardised[..., :-DISTANCE].double().flatten().numpy()
+    second = standardised[..., DISTANCE:].double().flatten().numpy()
     return torch.from_numpy(np.histogram2d(first, second, edges)[0].astype(np.int32))
-
-
-def excess_of_squares(standardised: Tensor, distance: int = DISTANCE) -> float:
-    """Return the mean of E[a^2 b^2] - 1 - 2 E[ab]^2 over such pairs; 0 for any Gaussian."""
-    first, second = standardised[..., :-distance].double(), standardised[..., distance:].double()
-    correlation = (first * second).mean(0)
-    return float(((first * second).square().mean(0) - 1 - 2 * correlation**2).mean())
-
-
-def luminance(images: Tensor) -> Tensor:
-    """Return grey images of shape (N, H, W), double; a linear map, so a Gaussian stays one."""
-    weights = torch.tensor([0.299, 0.587, 0.114], dtype=torch.float64)
-    return torch.einsum("nchw,c->nhw", images.double(), weights)
 
 
 def mean_codes(model: GaussianModel, images: Tensor) -> tuple[Tensor, dict[str, int]]:
@@ -126,7 +91,7 @@ def train(run: Run, state: Path, progress: bool) -> Result:
     tensors = GaussianModel.fit(training, "gram", COMPONENTS).tensors()
     model = GaussianModel.from_tensors(tensors)
 
-    # Pixels of all faces would take gigabytes in double precision; 4,000 give three digits.
+    # Double precision makes all faces gigabytes; 4,000 of them give the statistics well enough.
     some = training[:4000]
     samples = model.sample(len(some), run.generator(1))
     real = standardised_differences(luminance(some))
@@ -152,9 +117,9 @@ def train(run: Run, state: Path, progress: bool) -> Result:
         "real_kurtosis": kurtosis(real),
         "projected_kurtosis": kurtosis(projected),
         "samples_kurtosis": kurtosis(generated),
-        "real_excess_of_squares": excess_of_squares(real),
-        "projected_excess_of_squares": excess_of_squares(projected),
-        "samples_excess_of_squares": excess_of_squares(generated),
+        "real_excess_of_squares": excess_of_squares(real, DISTANCE),
+        "projected_excess_of_squares": excess_of_squares(projected, DISTANCE),
+        "samples_excess_of_squares": excess_of_squares(generated, DISTANCE),
         "real_squared_radius_mean": float(squares.sum(1).mean()),
         "real_squared_radius_std": float(squares.sum(1).std()),
         "samples_out_of_range": float(((samples < 0) | (samples > 1)).double().mean()),

@@ -12,9 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import kstest, multivariate_normal
 
+from lecture_utils.faces import face_crops
 from lecture_utils.models.gaussian import (
     DECOMPOSE,
     GaussianModel,
+    excess_of_squares,
     kurtosis,
     standardised_differences,
 )
@@ -266,3 +268,25 @@ def test_the_differences_of_gaussian_images_are_gaussian():
     model = GaussianModel.fit(images(40, 4, 4))
     samples = model.sample(20_000, torch.Generator().manual_seed(0))
     assert kurtosis(standardised_differences(samples)) == pytest.approx(3, abs=0.05)
+
+
+def test_excess_of_squares_is_zero_for_gaussians_and_not_for_a_common_contrast():
+    generator = torch.Generator().manual_seed(0)
+    first, common = torch.randn(2, 100_000, 1, generator=generator, dtype=torch.float64)
+    correlated = torch.cat([first, 0.6 * first + 0.8 * torch.randn(100_000, 1).double()], 1)
+    assert excess_of_squares(correlated, 1) == pytest.approx(0, abs=0.06)
+    # Two uncorrelated numbers with one random factor in common: E[a^2 b^2] = E[factor^4] = 3.
+    scaled = common.abs() * torch.randn(100_000, 2, generator=generator, dtype=torch.float64)
+    assert excess_of_squares(scaled, 1) == pytest.approx(2, abs=0.25)
+
+
+def test_face_crops_keep_the_face_and_refuse_other_shapes():
+    aligned = np.zeros((3, 109, 89, 3), np.uint8)
+    aligned[:, 22:94, 8:80] = 255
+    crops = face_crops(aligned)
+    assert crops.shape == (3, 3, 64, 64)
+    assert bool((crops == 1).all())
+    assert face_crops(aligned, 32).shape == (3, 3, 32, 32)
+    for wrong in (aligned[:, :50], aligned.astype(float)):
+        with pytest.raises(ValueError, match=r"uint8 of shape \(N, 109, 89, 3\)"):
+            face_crops(wrong)
