@@ -39,6 +39,9 @@ def face_crops(images: NDArray[np.uint8], size: int = 64) -> Tensor:
             "(N, 109, 89, 3), as data.celeba_10k() gives them."
         )
     squares = torch.from_numpy(images[:, CROP[0], CROP[1]]).permute(0, 3, 1, 2)
-    # In parts: ten thousand squares in floating point would take gigabytes at once.
-    parts = [imresize(part.float() / 255, size=(size, size)) for part in squares.split(500)]
+    # In parts: the squares of ten thousand faces in floating point would take gigabytes at once.
+    parts = [
+        imresize(squares[first : first + 500].float() / 255, size=(size, size))
+        for first in range(0, len(squares), 500)
+    ]
     return torch.cat(parts).clamp(0, 1)
