@@ -63,9 +63,9 @@ def joint_histogram(standardised: Tensor) -> Tensor:
     return torch.from_numpy(np.histogram2d(first, second, edges)[0].astype(np.int32))
 
 
-def mean_codes(model: GaussianModel, images: Tensor) -> tuple[Tensor, dict[str, int]]:
+def mean_codes(model: GaussianModel, images: Tensor, run: Run) -> tuple[Tensor, dict[str, int]]:
     """Return the mean latent code of each of `GROUPS`, float32 (8, k), and how many faces it has."""
-    names, attributes = data.celeba_10k_attributes()
+    names, attributes = data.celeba_10k_attributes(run=run)
     attributes = attributes[: len(images)]
     codes = model.encode(images)
     means, counts = [], {}
@@ -97,8 +97,13 @@ def train(run: Run, state: Path, progress: bool) -> Result:
     real = standardised_differences(luminance(some))
     projected = standardised_differences(luminance(model.decode(model.encode(some))))
     generated = standardised_differences(luminance(samples))
-    squares = torch.cat([model.encode(part) for part in training.split(1000)]).square()
-    codes, counts = mean_codes(model, faces)
+    radii = torch.cat(
+        [
+            model.encode(training[i : i + 1000]).square().sum(1)
+            for i in range(0, len(training), 1000)
+        ]
+    )
+    codes, counts = mean_codes(model, faces, run)
 
     values = model.mean.numel()
     nats = {
@@ -120,8 +125,8 @@ def train(run: Run, state: Path, progress: bool) -> Result:
         "real_excess_of_squares": excess_of_squares(real, DISTANCE),
         "projected_excess_of_squares": excess_of_squares(projected, DISTANCE),
         "samples_excess_of_squares": excess_of_squares(generated, DISTANCE),
-        "real_squared_radius_mean": float(squares.sum(1).mean()),
-        "real_squared_radius_std": float(squares.sum(1).std()),
+        "real_squared_radius_mean": float(radii.mean()),
+        "real_squared_radius_std": float(radii.std()),
         "samples_out_of_range": float(((samples < 0) | (samples > 1)).double().mean()),
     }
     tensors |= {
@@ -130,7 +135,7 @@ def train(run: Run, state: Path, progress: bool) -> Result:
         "histogram.projected": histogram(projected, DIFFERENCE_BINS),
         "joint.real": joint_histogram(real),
         "joint.projected": joint_histogram(projected),
-        "radius.real": histogram(squares.sum(1), RADIUS_BINS),
+        "radius.real": histogram(radii, RADIUS_BINS),
     }
     settings = {
         "images": len(training),
