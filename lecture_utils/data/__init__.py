@@ -1,0 +1,76 @@
+"""Data sets: records with licences and hashes, look-up and download, loaders.
+
+The order of look-up is the folder in ``LECTURE_DATA_DIR``, then the cache (``LECTURE_CACHE_DIR``).
+Nothing is downloaded unless `fetch` is called or a loader gets a run of profile ``full``.
+"""
+
+from lecture_utils.data.loaders import (
+    bsd100,
+    bsds500_train,
+    celeba_10k,
+    celeba_10k_attributes,
+    check,
+    cifar10,
+    facades,
+    imagenet_256,
+    lfw_faces,
+    mnist,
+    mnist_5k,
+    olivetti,
+    photos,
+    set5,
+    set5_lr_bicubic,
+    set14,
+    style_images,
+    super_resolution_benchmark,
+    t91,
+    textures,
+    textures_portilla,
+)
+from lecture_utils.data.records import DATASETS, DataSet, File, get
+from lecture_utils.data.store import (
+    DataCorruptError,
+    DataNotFoundError,
+    DownloadError,
+    cache_folder,
+    data_folder,
+    fetch,
+    find,
+    locate,
+)
+
+__all__ = [
+    "DATASETS",
+    "DataCorruptError",
+    "DataNotFoundError",
+    "DataSet",
+    "DownloadError",
+    "File",
+    "bsd100",
+    "bsds500_train",
+    "cache_folder",
+    "celeba_10k",
+    "celeba_10k_attributes",
+    "check",
+    "cifar10",
+    "data_folder",
+    "facades",
+    "fetch",
+    "find",
+    "get",
+    "imagenet_256",
+    "lfw_faces",
+    "locate",
+    "mnist",
+    "mnist_5k",
+    "olivetti",
+    "photos",
+    "set5",
+    "set5_lr_bicubic",
+    "set14",
+    "style_images",
+    "super_resolution_benchmark",
+    "t91",
+    "textures",
+    "textures_portilla",
+]
