@@ -32,6 +32,18 @@ VENDORED = {
     "mathjax/LICENSE": "mathjax/LICENSE",
     "@jupyter-widgets/html-manager/dist/embed.js": "widgets/embed.js",
     "@jupyter-widgets/html-manager/dist/embed.js.LICENSE.txt": "widgets/embed.js.LICENSE.txt",
+    "@jupyter-widgets/html-manager/dist/1551f4f60c37af51121f.woff2": (
+        "widgets/1551f4f60c37af51121f.woff2"
+    ),
+    "@jupyter-widgets/html-manager/dist/7a3337626410ca2f4071.woff2": (
+        "widgets/7a3337626410ca2f4071.woff2"
+    ),
+}
+
+# The widget manager speaks to MathJax 2, and reports to the console how it checks its own input.
+PATCHES = {
+    'MathJax.Hub.Queue(["Typeset",MathJax.Hub,e])': "MathJax.typesetPromise?.([e])",
+    'void 0!==c?c:"log",strictTuples': "void 0!==c?c:!1,strictTuples",
 }
 
 
@@ -83,7 +95,7 @@ def _has_pip() -> bool:
 
 def site_scripts() -> None:
     """Install the npm packages of the pages, and lay what a page loads into `.cache/site`."""
-    wanted = digest(ROOT / "package-lock.json", extra=repr(VENDORED))
+    wanted = digest(ROOT / "package-lock.json")
     if not (NODE_STAMP.is_file() and NODE_STAMP.read_text() == wanted):
         node_folder = VENV / "bin"
         npm = shutil.which("npm") or str(node_folder / "npm")
@@ -98,6 +110,7 @@ def site_scripts() -> None:
         )
         NODE_STAMP.write_text(wanted)
     stamp = SITE.with_name("site-stamp")
+    wanted = digest(ROOT / "package-lock.json", extra=f"{VENDORED}{PATCHES}")
     if stamp.is_file() and stamp.read_text() == wanted and SITE.is_dir():
         return
     stamp.unlink(missing_ok=True)
@@ -109,15 +122,24 @@ def site_scripts() -> None:
             shutil.copytree(origin, copy)
         else:
             shutil.copyfile(origin, copy)
-    _without_source_map(SITE / "vendor" / "widgets" / "embed.js")
+    _patch(SITE / "vendor" / "widgets" / "embed.js")
     stamp.write_text(wanted)
 
 
-def _without_source_map(script: Path) -> None:
-    """Remove the reference to a source map that is not shipped, or browsers' tools ask for it."""
-    lines = script.read_text("utf-8").splitlines(keepends=True)
-    kept = [line for line in lines if not line.startswith("//# sourceMappingURL=")]
-    script.write_text("".join(kept), "utf-8")
+def _patch(script: Path) -> None:
+    """Apply the patches, and drop the reference to a source map that is not shipped."""
+    text = script.read_text("utf-8")
+    for before, after in PATCHES.items():
+        if before not in text:
+            fail(
+                "scripts of the pages",
+                f"the widget manager does not contain {before!r}, which PATCHES in "
+                "scripts/setup.py replaces. It is another version than the one that this was "
+                "written for: look at what it does now and change PATCHES.",
+            )
+        text = text.replace(before, after)
+    lines = text.splitlines(keepends=True)
+    script.write_text("".join(x for x in lines if not x.startswith("//# sourceMap")), "utf-8")
 
 
 def main() -> None:

@@ -121,14 +121,11 @@ def named_files(text: str, book: Path) -> list[Path]:
     return found
 
 
-def data_found() -> Iterator[str]:
-    """Yield a line for each entry of the two upper levels of the folders that data is read from."""
-    folders = [os.environ.get("LECTURE_DATA_DIR"), os.environ.get("LECTURE_CACHE_DIR")]
-    for folder in filter(None, folders):
-        root = Path(folder)
-        for entry in sorted([*root.glob("*"), *root.glob("*/*")]):
-            size = entry.stat().st_size if entry.is_file() else "folder"
-            yield f"{entry.relative_to(root)} {size}"
+def data_found() -> list[str]:
+    """Return the names of the data sets that loaders would find on this machine."""
+    from lecture_utils import data
+
+    return [name for name in data.DATASETS if data.find(name) is not None]
 
 
 def key(notebook: dict[str, Any], root: Path, environment: Iterable[str]) -> str:

@@ -1,0 +1,95 @@
+"""What the pages need that the theme and the other extensions do not do.
+
+- Launch buttons appear when `_config.yml` names the repository, and not before.
+- What is folded away is a native ``<details>``: no script, and a screen reader knows it.
+- The summary of a folded code cell is named by its own text.
+- The theme's scripts write nothing to the console.
+"""
+
+from __future__ import annotations
+
+import re
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from docutils import nodes
+from myst_nb.sphinx_ import HideCodeCellNode
+from sphinx.transforms.post_transforms import SphinxPostTransform
+from sphinx_design.dropdown import dropdown_main, dropdown_title
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
+    from sphinx.config import Config
+    from sphinx.util.docutils import SphinxTranslator
+
+LAUNCH = {
+    "notebook_interface": "jupyterlab",
+    "binderhub_url": "https://mybinder.org",
+    "colab_url": "https://colab.research.google.com",
+}
+CHATTER = re.compile(r"console\.(?:log|info|debug)\((?:`[^`]*`|\"[^\"]*\")\)")
+
+
+def launch_buttons(app: Sphinx, config: Config) -> None:
+    """Offer Colab and Binder where there is an address from which they can fetch the notebook."""
+    options = config.html_theme_options
+    options["launch_buttons"] = dict(LAUNCH) if options.get("repository_url") else {}
+
+
+class FoldDropdowns(SphinxPostTransform):
+    """Make ``:class: dropdown`` of admonitions and solutions a ``<details>``."""
+
+    default_priority = 250  # after the titles of exercises and solutions are known
+    formats = ("html",)
+
+    def run(self, **kwargs: Any) -> None:
+        """Go through one page."""
+        for box in list(self.document.findall(nodes.Admonition)):
+            if "dropdown" not in box["classes"] or not box.children:
+                continue
+            title, *content = box.children
+            classes = [name for name in box["classes"] if name != "dropdown"]
+            # The title's text only: a link inside a summary could not be reached by keyboard.
+            summary = dropdown_title("", title.astext(), classes=["admonition-title"])
+            body = nodes.container("", *content, is_div=True, classes=["folded-body"])
+            folded = dropdown_main(
+                "", summary, body, ids=box["ids"], classes=["admonition", "folded", *classes]
+            )
+            box.replace_self(folded)
+
+
+def open_code_cell(translator: SphinxTranslator, node: HideCodeCellNode) -> None:
+    """Open a folded code cell, as myst-nb does but for the label that hid the summary's text."""
+    classes = " ".join(["admonition", "hide", *node["classes"]])
+    translator.body.append(
+        f'<details class="{classes}"><summary>'
+        f'<p class="collapsed admonition-title">{escape(node["prompt_show"])}</p>'
+        f'<p class="expanded admonition-title">{escape(node["prompt_hide"])}</p></summary>\n'
+    )
+
+
+def close_code_cell(translator: SphinxTranslator, node: HideCodeCellNode) -> None:
+    """Close a folded code cell."""
+    translator.body.append("</details>\n")
+
+
+def quiet_console(app: Sphinx, exception: Exception | None) -> None:
+    """Remove the theme's progress messages from its scripts; errors stay."""
+    if exception is None and app.builder.format == "html":
+        for script in (Path(app.outdir) / "_static" / "scripts").glob("*.js"):
+            text = script.read_text("utf-8")
+            quiet = CHATTER.sub("void 0", text)
+            if quiet != text:
+                script.write_text(quiet, "utf-8")
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Register with Sphinx."""
+    app.setup_extension("myst_nb")
+    app.setup_extension("sphinx_design")
+    app.connect("config-inited", launch_buttons)
+    app.connect("build-finished", quiet_console)
+    app.add_node(HideCodeCellNode, html=(open_code_cell, close_code_cell), override=True)
+    app.add_post_transform(FoldDropdowns)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
