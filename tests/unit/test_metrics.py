@@ -44,19 +44,23 @@ def test_psnr_of_a_constant_error_has_a_closed_form(error):
     assert psnr(black + np.uint8(error), black) == pytest.approx(20 * np.log10(255 / error))
 
 
-def test_psnr_and_ssim_equal_scikit_image():
-    from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+def test_psnr_and_ssim_equal_torchmetrics():
+    from torchmetrics.functional.image import (
+        peak_signal_noise_ratio,
+        structural_similarity_index_measure,
+    )
 
     reference = data.textures()["camera"][:128, :160]
     noisy = np.clip(
         reference + np.random.default_rng(0).normal(0, 20, reference.shape), 0, 255
     ).astype(np.uint8)
-    assert psnr(noisy, reference) == pytest.approx(peak_signal_noise_ratio(reference, noisy))
-    expected = structural_similarity(
-        reference, noisy, data_range=255, gaussian_weights=True, sigma=1.5,
-        use_sample_covariance=False,
-    )  # fmt: skip
-    assert ssim(noisy, reference) == pytest.approx(expected, abs=1e-4)
+    x, y = (torch.from_numpy(image.astype(np.float64))[None, None] for image in (noisy, reference))
+    expected = peak_signal_noise_ratio(x, y, data_range=255.0)
+    assert psnr(noisy, reference) == pytest.approx(float(expected))
+    expected = structural_similarity_index_measure(
+        x, y, sigma=1.5, kernel_size=11, data_range=255.0
+    )
+    assert ssim(noisy, reference) == pytest.approx(float(expected), abs=1e-4)
 
 
 def test_border_is_cropped_on_every_side():

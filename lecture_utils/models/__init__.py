@@ -1,0 +1,1 @@
+"""The networks of the lecture, one file a paper."""

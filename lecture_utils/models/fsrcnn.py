@@ -1,0 +1,110 @@
+"""FSRCNN and the two transition states between it and SRCNN-Ex: work on the LR grid, enlarge last."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+def enlarging_deconvolution(width: int, size: int, scale: int, channels: int = 1) -> nn.Module:
+    """Return the fractionally strided convolution that ends the network, ``scale`` times as large.
+
+    LR pixel i is centred at s i + (s - 1)/2 on the HR grid. The padding p puts the middle of the
+    kernel at s i + (size - 1)/2 - p, as near to that centre as whole pixels allow.
+
+    Parameters
+    ----------
+    width
+        Feature maps that come in.
+    size
+        Width of the kernel in HR pixels.
+    scale
+        The scale factor s, at most ``size``.
+    channels
+        Channels of the image.
+    """
+    padding = int((size - scale) / 2 + 0.5)
+    return nn.ConvTranspose2d(
+        width,
+        channels,
+        size,
+        stride=scale,
+        padding=padding,
+        output_padding=2 * padding - size + scale,
+    )
+
+
+class FSRCNN(nn.Module):
+    """Extract on the LR grid, shrink, map, expand, and enlarge with one deconvolution.
+
+    Source: C. Dong, C. C. Loy and X. Tang, "Accelerating the super-resolution convolutional neural
+    network", ECCV 2016, section 3. All layers but the deconvolution are the same for every scale.
+
+    Parameters
+    ----------
+    scale
+        The scale factor.
+    d, s, m
+        Feature maps of the LR features, feature maps after shrinking, number of mapping layers.
+    first
+        Size of the first filter: 5 in FSRCNN, 9 in the transition states.
+    """
+
+    def __init__(
+        self, scale: int = 3, d: int = 56, s: int = 12, m: int = 4, first: int = 5
+    ) -> None:
+        super().__init__()
+        layers: list[nn.Module] = [nn.Conv2d(1, d, first, padding=first // 2), nn.PReLU(d)]
+        layers += [nn.Conv2d(d, s, 1), nn.PReLU(s)]
+        for _ in range(m):
+            layers += [nn.Conv2d(s, s, 3, padding=1), nn.PReLU(s)]
+        layers += [nn.Conv2d(s, d, 1), nn.PReLU(d)]
+        self.features = nn.Sequential(*layers)
+        self.enlarge = enlarging_deconvolution(d, 9, scale)
+        _initialise(self)
+
+    def forward(self, low: Tensor) -> Tensor:
+        """Map LR luminance (N, 1, H, W) in [0, 1] to (N, 1, scale H, scale W)."""
+        estimate: Tensor = self.enlarge(self.features(low))
+        return estimate
+
+
+class TransitionState1(nn.Module):
+    """SRCNN-Ex whose last layer is a deconvolution, so the first two work on the LR grid.
+
+    Source: Dong, Loy and Tang, ECCV 2016, table 1.
+    """
+
+    def __init__(self, scale: int = 3) -> None:
+        super().__init__()
+        self.features = nn.Sequential(
+            nn.Conv2d(1, 64, 9, padding=4),
+            nn.PReLU(64),
+            nn.Conv2d(64, 32, 5, padding=2),
+            nn.PReLU(32),
+        )
+        self.enlarge = enlarging_deconvolution(32, 9, scale)
+        _initialise(self)
+
+    def forward(self, low: Tensor) -> Tensor:
+        """Map LR luminance (N, 1, H, W) in [0, 1] to (N, 1, scale H, scale W)."""
+        estimate: Tensor = self.enlarge(self.features(low))
+        return estimate
+
+
+def transition_state_2(scale: int = 3) -> FSRCNN:
+    """Return transition state 2: shrinking, four thin layers, expanding (ECCV 2016, table 1)."""
+    return FSRCNN(scale, d=64, s=12, m=4, first=9)
+
+
+def _initialise(network: nn.Module) -> None:
+    for layer in network.modules():
+        if isinstance(layer, nn.Conv2d):
+            nn.init.kaiming_normal_(layer.weight, a=0.25)
+        elif isinstance(layer, nn.ConvTranspose2d):
+            nn.init.normal_(layer.weight, std=1e-3)
+        else:
+            continue
+        if layer.bias is not None:
+            with torch.no_grad():
+                layer.bias.zero_()
