@@ -15,6 +15,7 @@ import io
 import math
 import os
 import re
+import sys
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -614,11 +615,7 @@ def _export(id: str, alt: str, fig: Figure) -> dict[str, Any]:
 
 def _data_used() -> list[str]:
     """Return the names of the data sets loaded so far, where the data package keeps count."""
-    try:
-        from lecture_utils import data
-    except ImportError:
-        return []
-    used = getattr(data, "used", None)
+    used = getattr(sys.modules.get("lecture_utils.data"), "used", None)
     return sorted(used()) if used else []
 
 
