@@ -31,18 +31,16 @@ class VDSR(nn.Module):
     ) -> None:
         super().__init__()
         sizes = [channels, *[width] * (depth - 1), channels]
-        self.convolutions = nn.ModuleList(
-            nn.Conv2d(n_in, n_out, 3, padding=1)
-            for n_in, n_out in pairwise(sizes)
-        )
+        layers = [nn.Conv2d(n_in, n_out, 3, padding=1) for n_in, n_out in pairwise(sizes)]
+        self.convolutions = nn.ModuleList(layers)
         self.relu = nn.ReLU()
         self.residual = residual
-        for layer in self.convolutions:
+        for layer in layers:
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
-            nn.init.zeros_(layer.bias)
+            nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
         if residual:
             # The network starts as plain interpolation: the best that can be known before training.
-            nn.init.zeros_(self.convolutions[-1].weight)
+            nn.init.zeros_(layers[-1].weight)
 
     def forward(self, interpolated: Tensor) -> Tensor:
         """Map an interpolated image (N, C, H, W) in [0, 1] to an estimate of the same shape."""

@@ -199,7 +199,8 @@ def train_network(
 
     fabric = run.fabric
     network = network.to(memory_format=torch.channels_last)
-    average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(settings.averaging))
+    ema = get_ema_multi_avg_fn(settings.averaging)  # type: ignore[no-untyped-call]
+    average = AveragedModel(network, multi_avg_fn=ema)
     optimizer = torch.optim.Adam(trained or list(network.parameters()), betas=(0.9, 0.99))
     model, optimizer = fabric.setup(network, optimizer)
     average = average.to(fabric.device)
