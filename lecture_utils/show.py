@@ -171,6 +171,9 @@ class _Sheet:
     ) -> tuple[Axes, Any]:
         """Draw an image at ``zoom`` dots a pixel; return its axes and the drawn image."""
         height, width = image.shape[:2]
+        if image.dtype == np.uint8 and image.ndim == 2 and cmap == "gray":
+            # matplotlib's grey map is off by one level here and there; colours are left alone.
+            image = np.stack([image] * 3, axis=-1)
         axes = self.axes(left, top, round(width * zoom), round(height * zoom))
         axes.set_axis_off()
         # Only a picture that must shrink is averaged; all others keep their pixels.
@@ -643,7 +646,7 @@ def _picture(fig: Figure) -> tuple[bytes, str, tuple[int, int]]:
     from PIL import Image as Pillow
 
     buffer = io.BytesIO()
-    fig.savefig(buffer, format="png", dpi=DPI)
+    fig.savefig(buffer, format="png", dpi=DPI, pil_kwargs={"compress_level": 1})
     picture = Pillow.open(buffer).convert("RGB")
     data, kind = encode_lossless(np.asarray(picture))
     return data, kind, picture.size
@@ -660,15 +663,17 @@ def encode_lossless(image: Pixels) -> tuple[bytes, str]:
     if image.ndim == 3 and bool((image == image[:, :, :1]).all()):
         image = image[:, :, 0]
     full = picture = Pillow.fromarray(np.ascontiguousarray(image))
-    if picture.mode == "RGB" and (colours := picture.getcolors(256)) is not None:
-        # A palette of exactly the picture's colours: nothing is rounded.
-        palette = Pillow.new("P", (1, 1))
-        palette.putpalette([channel for _, colour in colours for channel in cast(Any, colour)])
-        picture = picture.quantize(palette=palette, dither=Pillow.Dither.NONE)
+    if picture.mode == "RGB" and picture.getcolors(256) is not None:
+        # Pillow's own palettes round colours to near ones; this one holds exactly those there are.
+        codes = image.astype(np.uint32) @ np.array([1 << 16, 1 << 8, 1], dtype=np.uint32)
+        colours, indices = np.unique(codes, return_inverse=True)
+        picture = Pillow.fromarray(indices.reshape(codes.shape).astype(np.uint8))
+        channels = np.stack([colours >> 16, colours >> 8, colours], axis=-1).astype(np.uint8)
+        picture.putpalette(channels.tobytes())
     png, webp = io.BytesIO(), io.BytesIO()
-    picture.save(png, format="png", optimize=True)
+    picture.save(png, format="png")
     if png.tell() > 20_000:
-        full.save(webp, format="webp", lossless=True, quality=60, method=4)
+        full.save(webp, format="webp", lossless=True, quality=60, method=1)
         if webp.tell() < 0.75 * png.tell():
             return webp.getvalue(), "webp"
     return png.getvalue(), "png"
