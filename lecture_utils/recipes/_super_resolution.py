@@ -148,19 +148,16 @@ def schedule(settings: Settings) -> Callable[[int], float]:
 
 @torch.no_grad()
 def estimates(
-    network: nn.Module, images: list[NDArray[np.uint8]], scale: int, interpolated: bool
+    network: nn.Module, pairs: list[tuple[Tensor, Tensor]]
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield estimate and reference luminance of each image, (H, W) float64 in 0 .. 255.
+    """Yield estimate and reference luminance of each pair, (H, W) float64 in 0 .. 255.
 
     The estimate is rounded to 8 bits and clipped, as a written image would be.
     """
     device = next(network.parameters()).device
-    for image in images:
-        given, target = pair(image, scale, interpolated)
+    for given, target in pairs:
         estimate = network(given[None].to(device)).float().cpu()[0, 0]
-        estimate = (estimate * 255).round().clip(0, 255).double()
-        reference = target[0].double() * 255
-        yield estimate, reference
+        yield (estimate * 255).round().clip(0, 255).double(), target[0].double() * 255
 
 
 def train_network(
@@ -191,7 +188,10 @@ def train_network(
     sets, images = training_images(run)
     every = max(1, len(images) // settings.held_out)
     held_out = images[::every] if len(images) > settings.held_out else images[:1]
-    held_out = [modcrop(image, 12)[:240, :240] for image in held_out]
+    held_out_pairs = {
+        scale: [pair(image[:240, :240], scale, settings.interpolated) for image in held_out]
+        for scale in settings.scales
+    }
     kept = [
         image for i, image in enumerate(images) if i % every or len(images) <= settings.held_out
     ]
@@ -221,7 +221,7 @@ def train_network(
                 np.mean(
                     [
                         psnr(x, y, peak=255.0, border=scale)
-                        for x, y in estimates(average, held_out, scale, settings.interpolated)
+                        for x, y in estimates(average, held_out_pairs[scale])
                     ]
                 )
             )
@@ -236,7 +236,7 @@ def train_network(
         optimizers={"adam": optimizer},
         learning_rate=schedule(settings),
         evaluate=evaluate,
-        evaluate_every=max(1, settings.steps // 50),
+        evaluate_every=max(1, settings.steps // 25),
         log_every=min(200, max(1, settings.steps // 10)),
         state=state,
         progress=progress,
@@ -245,10 +245,10 @@ def train_network(
     benchmark, test_images = data.super_resolution_benchmark(run)
     prefix = "set5" if benchmark == "Set5" else "photos"
     for scale in settings.scales:
-        pairs = estimates(average, list(test_images.values()), scale, settings.interpolated)
+        test_pairs = [pair(image, scale, settings.interpolated) for image in test_images.values()]
         values = [
             (psnr(x, y, peak=255.0, border=scale), ssim(x, y, peak=255.0, border=scale))
-            for x, y in pairs
+            for x, y in estimates(average, test_pairs)
         ]
         metrics[f"{prefix}_x{scale}_psnr_y"] = float(np.mean([p for p, _ in values]))
         metrics[f"{prefix}_x{scale}_ssim_y"] = float(np.mean([s for _, s in values]))

@@ -15,7 +15,7 @@ def _train(run: Run, state: Path, progress: bool) -> Result:
     settings = Settings(
         scales=(3,),
         interpolated=False,
-        steps=run.pick(ci=20, book=90_000, full=500_000),
+        steps=run.pick(ci=20, book=60_000, full=500_000),
         batch=run.pick(ci=4, book=24, full=64),
         patch=24,
         learning_rate=2e-3,
