@@ -221,5 +221,8 @@ def doctor() -> None:
         print(f"{'LECTURE_' + variable:17}{value}")
     print(f"cache            {data.cache_folder()}")
     for name, entry in data.DATASETS.items():
-        found = "embedded" if entry.embedded else data.find(name) or "not found"
+        try:
+            found = "embedded" if entry.embedded else data.find(name) or "not found"
+        except OSError as error:
+            found = error  # a report must come out above all where something is wrong
         print(f"data {name:28} {found}")
