@@ -194,3 +194,33 @@ def test_bad_input_is_told_in_a_sentence():
             interpolate.gaussian_blur(image, sigma)
     with pytest.raises(ValueError, match="amount is -1"):
         interpolate.sharpen(image, -1)
+
+
+@pytest.mark.data
+def test_the_table_of_set5():
+    """The numbers that the section on interpolation prints as its record."""
+    from lecture_utils import data
+    from lecture_utils.degrade import modcrop
+    from lecture_utils.metrics import psnr_y
+
+    if data.find("set5") is None:
+        pytest.skip("not run: Set5 is not in LECTURE_DATA_DIR")
+    recorded = {2: (30.86, 32.25, 33.68, 33.97), 3: (27.93, 29.54, 30.40, 30.63),
+                4: (26.26, 27.56, 28.43, 28.63)}  # fmt: skip
+    methods = (
+        interpolate.nearest,
+        interpolate.bilinear,
+        interpolate.bicubic,
+        lambda image, s: interpolate.bicubic(image, s, a=-0.75),
+    )
+    for scale, expected in recorded.items():
+        scores = []
+        for image in data.set5().values():
+            reference = modcrop(image, scale)
+            small = torch.from_numpy(imresize(reference, 1 / scale)).permute(2, 0, 1).double() / 255
+            enlarged = [method(small, scale).clamp(0, 1) * 255 for method in methods]
+            scores.append([
+                psnr_y(result.round().byte().permute(1, 2, 0).numpy(), reference, scale)
+                for result in enlarged
+            ])  # fmt: skip
+        np.testing.assert_allclose(np.mean(scores, axis=0), expected, atol=0.0051)
