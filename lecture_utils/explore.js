@@ -7,9 +7,11 @@
   class Explorer extends HTMLElement {
     connectedCallback() {
       this.start();
+      // A page that is still being read has the element before it has the element's contents.
+      if (!this.started) document.addEventListener("DOMContentLoaded", () => this.start());
     }
 
-    // Called when the element enters a page, and again by the script at its end: whichever comes
+    // Called when the element enters a page, and again by the script behind it: whichever comes
     // first with the contents complete does the work.
     start() {
       if (this.started || !this.querySelector(".lecture-explorer-end")) return;
