@@ -222,7 +222,7 @@ def doctor() -> None:
     print(f"cache            {data.cache_folder()}")
     for name, entry in data.DATASETS.items():
         try:
-            found = "embedded" if entry.embedded else data.find(name) or "not found"
+            found = "embedded" if entry.embedded else str(data.find(name) or "not found")
         except OSError as error:
-            found = error  # a report must come out above all where something is wrong
+            found = str(error)  # a report must come out above all where something is wrong
         print(f"data {name:28} {found}")
