@@ -1,5 +1,5 @@
 # Each target calls one command; what it does is in scripts/.
-PYTHON ?= python3.11
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV_PYTHON := .venv/bin/python
 
 .PHONY: help setup book test serve figures repository clean
@@ -25,7 +25,7 @@ serve: setup
 	@$(VENV_PYTHON) scripts/serve.py $(if $(PORT),--port $(PORT))
 
 figures: setup
-	@$(VENV_PYTHON) -m lecture_utils figures --out _build/figures
+	@$(VENV_PYTHON) -m lecture_utils figures all --out _build/figures
 
 repository: setup
 	@$(VENV_PYTHON) scripts/set_repository.py "$(URL)"

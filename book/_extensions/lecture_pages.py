@@ -3,14 +3,11 @@
 - Launch buttons appear when `_config.yml` names the repository, and not before.
 - What is folded away is a native ``<details>``: no script, and a screen reader knows it.
 - The summary of a folded code cell is named by its own text.
-- The theme's scripts write nothing to the console.
 """
 
 from __future__ import annotations
 
-import re
 from html import escape
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from docutils import nodes
@@ -28,13 +25,14 @@ LAUNCH = {
     "binderhub_url": "https://mybinder.org",
     "colab_url": "https://colab.research.google.com",
 }
-CHATTER = re.compile(r"console\.(?:log|info|debug)\((?:`[^`]*`|\"[^\"]*\")\)")
 
 
 def launch_buttons(app: Sphinx, config: Config) -> None:
     """Offer Colab and Binder where there is an address from which they can fetch the notebook."""
     options = config.html_theme_options
-    options["launch_buttons"] = dict(LAUNCH) if options.get("repository_url") else {}
+    options.pop("launch_buttons", None)
+    if options.get("repository_url"):
+        options["launch_buttons"] = dict(LAUNCH)
 
 
 class FoldDropdowns(SphinxPostTransform):
@@ -74,22 +72,11 @@ def close_code_cell(translator: SphinxTranslator, node: HideCodeCellNode) -> Non
     translator.body.append("</details>\n")
 
 
-def quiet_console(app: Sphinx, exception: Exception | None) -> None:
-    """Remove the theme's progress messages from its scripts; errors stay."""
-    if exception is None and app.builder.format == "html":
-        for script in (Path(app.outdir) / "_static" / "scripts").glob("*.js"):
-            text = script.read_text("utf-8")
-            quiet = CHATTER.sub("void 0", text)
-            if quiet != text:
-                script.write_text(quiet, "utf-8")
-
-
 def setup(app: Sphinx) -> dict[str, bool]:
     """Register with Sphinx."""
     app.setup_extension("myst_nb")
     app.setup_extension("sphinx_design")
     app.connect("config-inited", launch_buttons)
-    app.connect("build-finished", quiet_console)
     app.add_node(HideCodeCellNode, html=(open_code_cell, close_code_cell), override=True)
     app.add_post_transform(FoldDropdowns)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

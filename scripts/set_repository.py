@@ -1,0 +1,79 @@
+"""Set the address at which the book is published, in `_config.yml` and in every notebook.
+
+With it the pages offer Colab and Binder, and a notebook opened there can install `lecture_utils`.
+An empty address takes both away again.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from pathlib import Path
+
+from steps import ROOT, fail, say
+
+sys.path.insert(0, str(ROOT))
+from lecture_utils.files import write_atomically
+
+ADDRESS = re.compile(r"https://[\w.-]+/[\w.-]+/[\w.-]+")
+SETTING = re.compile(r'^(?P<before>repository:\n(?:  .*\n)*?  url: )"(?P<url>[^"]*)"', re.MULTILINE)
+CONSTANT = re.compile(r'^REPOSITORY = "[^"]*"', re.MULTILINE)
+
+
+def set_address(root: Path, address: str) -> list[Path]:
+    """Write the address into the settings and the notebooks below ``root``; return what changed.
+
+    Raises
+    ------
+    ValueError
+        If the address, the settings or a notebook is not as it must be; nothing is changed then.
+    """
+    address = address.strip().rstrip("/").removesuffix(".git")
+    if address and not ADDRESS.fullmatch(address):
+        raise ValueError(
+            f"the address is {address!r}; it must be that of a repository, such as "
+            "https://github.com/owner/name, or empty."
+        )
+    texts: dict[Path, str] = {}
+    config = root / "_config.yml"
+    old = config.read_text("utf-8")
+    texts[config], found = SETTING.subn(rf'\g<before>"{address}"', old)
+    if found != 1:
+        raise ValueError("_config.yml has no line 'url: \"...\"' under 'repository:'. Restore it.")
+    for page in sorted((root / "book").rglob("*.ipynb")):
+        if ".ipynb_checkpoints" in page.parts:
+            continue
+        notebook = json.loads(page.read_text("utf-8"))
+        first = next((c for c in notebook["cells"] if c["cell_type"] == "code"), None)
+        source = "".join(first["source"]) if first else ""
+        new, found = CONSTANT.subn(f'REPOSITORY = "{address}"', source)
+        if first is None or found != 1:
+            raise ValueError(
+                f"{page.relative_to(root)}: its first code cell does not set REPOSITORY. "
+                "Copy that cell from another notebook of the book."
+            )
+        first["source"] = new.splitlines(keepends=True)
+        # As nbformat writes notebooks, so that nothing but the address differs.
+        texts[page] = json.dumps(notebook, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
+    changed = [path for path, text in texts.items() if path.read_text("utf-8") != text]
+    for path in changed:
+        write_atomically(path, texts[path].encode())
+    return changed
+
+
+def main() -> None:
+    """Read the address and set it."""
+    if len(sys.argv) != 2:
+        fail("repository", 'give the address: make repository URL="https://github.com/owner/name"')
+    try:
+        changed = set_address(ROOT, sys.argv[1])
+    except (OSError, ValueError) as error:
+        fail("repository", str(error))
+    for path in changed:
+        say(f"changed {path.relative_to(ROOT)}")
+    say("The address is set." if sys.argv[1].strip() else "The address is taken away.")
+
+
+if __name__ == "__main__":
+    main()
