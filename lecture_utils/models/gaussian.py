@@ -262,18 +262,27 @@ def kurtosis(standardised: Tensor) -> float:
     return float(standardised.double().pow(4).mean())
 
 
-def excess_of_squares(standardised: Tensor, distance: int) -> float:
-    """Return the mean of E[a^2 b^2] - 1 - 2 E[ab]^2 over pairs in a row; 0 for any Gaussian.
+def uncorrelated_pairs(standardised: Tensor, distance: int) -> tuple[Tensor, Tensor]:
+    """Pair each number with what it does not predict of the one ``distance`` rows below.
+
+    The second number b is replaced by (b - rho a) / sqrt(1 - rho^2), with the correlation rho at
+    each place. If the images follow a Gaussian, the two are independent.
 
     Parameters
     ----------
     standardised
-        Numbers of mean 0 and variance 1 at each place, shape (N, ..., W).
+        Numbers of mean 0 and variance 1 at each place, shape (N, ..., H, W).
     distance
-        How many places along the row lie between a and b.
+        How many rows lie between the two, from 1 to H - 1.
+
+    Returns
+    -------
+    tuple of Tensor
+        Both of shape (N, ..., H - distance, W).
     """
-    a, b = standardised[..., :-distance], standardised[..., distance:]
-    return float(((a * b).square().mean(0) - 1 - 2 * (a * b).mean(0).square()).mean())
+    a, b = standardised[..., :-distance, :], standardised[..., distance:, :]
+    rho = (a * b).mean(0)
+    return a, (b - rho * a) / (1 - rho**2).clamp_min(1e-12).sqrt()
 
 
 def _check_images(images: Tensor) -> None:

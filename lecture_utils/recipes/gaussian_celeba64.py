@@ -19,9 +19,9 @@ from lecture_utils.faces import face_crops
 from lecture_utils.metrics import luminance
 from lecture_utils.models.gaussian import (
     GaussianModel,
-    excess_of_squares,
     kurtosis,
     standardised_differences,
+    uncorrelated_pairs,
 )
 from lecture_utils.recipes import Recipe, Result
 from lecture_utils.runtime import Run
@@ -45,7 +45,7 @@ GROUPS = {
 DIFFERENCE_BINS = (-10.0, 10.0, 81)
 JOINT_BINS = (-5.0, 5.0, 41)
 RADIUS_BINS = (0.0, 600.0, 61)
-DISTANCE = 8  # pixels between the two differences of the joint histogram
+DISTANCE = 8  # rows between the two differences of a pair
 
 
 def histogram(values: Tensor, bins: tuple[float, float, int]) -> Tensor:
@@ -55,12 +55,11 @@ def histogram(values: Tensor, bins: tuple[float, float, int]) -> Tensor:
     return torch.from_numpy(np.histogram(inside, edges)[0].astype(np.int32))
 
 
-def joint_histogram(standardised: Tensor) -> Tensor:
-    """Count pairs of differences that lie `DISTANCE` pixels apart in a row, int32."""
-    edges = np.linspace(*JOINT_BINS)
-    first = standardised[..., :-DISTANCE].double().flatten().numpy()
-    second = standardised[..., DISTANCE:].double().flatten().numpy()
-    return torch.from_numpy(np.histogram2d(first, second, edges)[0].astype(np.int32))
+def joint_histogram(pairs: tuple[Tensor, Tensor]) -> Tensor:
+    """Count pairs in equal bins, int32; the first number is along the rows."""
+    first, second = (values.flatten().numpy() for values in pairs)
+    counts = np.histogram2d(first, second, np.linspace(*JOINT_BINS))[0]
+    return torch.from_numpy(counts.astype(np.int32))
 
 
 def mean_codes(model: GaussianModel, images: Tensor, run: Run) -> tuple[Tensor, dict[str, int]]:
@@ -97,6 +96,10 @@ def train(run: Run, state: Path, progress: bool) -> Result:
     real = standardised_differences(luminance(some))
     projected = standardised_differences(luminance(model.decode(model.encode(some))))
     generated = standardised_differences(luminance(samples))
+    pairs = {
+        name: uncorrelated_pairs(differences, DISTANCE)
+        for name, differences in (("real", real), ("projected", projected), ("samples", generated))
+    }
     radii = torch.cat(
         [
             model.encode(training[i : i + 1000]).square().sum(1)
@@ -122,9 +125,10 @@ def train(run: Run, state: Path, progress: bool) -> Result:
         "real_kurtosis": kurtosis(real),
         "projected_kurtosis": kurtosis(projected),
         "samples_kurtosis": kurtosis(generated),
-        "real_excess_of_squares": excess_of_squares(real, DISTANCE),
-        "projected_excess_of_squares": excess_of_squares(projected, DISTANCE),
-        "samples_excess_of_squares": excess_of_squares(generated, DISTANCE),
+        **{
+            f"{name}_product_of_squares": float((a * b).square().mean())
+            for name, (a, b) in pairs.items()
+        },
         "real_squared_radius_mean": float(radii.mean()),
         "real_squared_radius_std": float(radii.std()),
         "samples_out_of_range": float(((samples < 0) | (samples > 1)).double().mean()),
@@ -133,8 +137,8 @@ def train(run: Run, state: Path, progress: bool) -> Result:
         "mean_codes": codes,
         "histogram.real": histogram(real, DIFFERENCE_BINS),
         "histogram.projected": histogram(projected, DIFFERENCE_BINS),
-        "joint.real": joint_histogram(real),
-        "joint.projected": joint_histogram(projected),
+        "joint.real": joint_histogram(pairs["real"]),
+        "joint.projected": joint_histogram(pairs["projected"]),
         "radius.real": histogram(radii, RADIUS_BINS),
     }
     settings = {

@@ -16,9 +16,9 @@ from lecture_utils.faces import face_crops
 from lecture_utils.models.gaussian import (
     DECOMPOSE,
     GaussianModel,
-    excess_of_squares,
     kurtosis,
     standardised_differences,
+    uncorrelated_pairs,
 )
 
 METHODS = list(DECOMPOSE)
@@ -270,14 +270,28 @@ def test_the_differences_of_gaussian_images_are_gaussian():
     assert kurtosis(standardised_differences(samples)) == pytest.approx(3, abs=0.05)
 
 
-def test_excess_of_squares_is_zero_for_gaussians_and_not_for_a_common_contrast():
+def test_pairs_are_uncorrelated_and_independent_for_a_gaussian():
     generator = torch.Generator().manual_seed(0)
-    first, common = torch.randn(2, 100_000, 1, generator=generator, dtype=torch.float64)
-    correlated = torch.cat([first, 0.6 * first + 0.8 * torch.randn(100_000, 1).double()], 1)
-    assert excess_of_squares(correlated, 1) == pytest.approx(0, abs=0.06)
-    # Two uncorrelated numbers with one random factor in common: E[a^2 b^2] = E[factor^4] = 3.
-    scaled = common.abs() * torch.randn(100_000, 2, generator=generator, dtype=torch.float64)
-    assert excess_of_squares(scaled, 1) == pytest.approx(2, abs=0.25)
+    mixing = torch.randn(12, 12, generator=generator, dtype=torch.float64)
+    draws = torch.randn(50_000, 12, generator=generator, dtype=torch.float64) @ mixing
+    draws = draws - draws.mean(0)
+    standardised = (draws / draws.std(0, correction=0)).reshape(-1, 4, 3)
+    assert float((standardised[:, :2] * standardised[:, 2:]).mean(0).abs().max()) > 0.2
+    a, b = uncorrelated_pairs(standardised, 2)
+    assert a.shape == b.shape == (50_000, 2, 3)
+    assert torch.equal(a, standardised[:, :2])
+    torch.testing.assert_close((a * b).mean(0), torch.zeros(2, 3).double(), atol=1e-9, rtol=0)
+    torch.testing.assert_close(
+        (a * b).square().mean(0), torch.ones(2, 3).double(), atol=0.1, rtol=0
+    )
+
+
+def test_pairs_with_a_common_contrast_are_uncorrelated_but_not_independent():
+    generator = torch.Generator().manual_seed(0)
+    contrast, a, b = torch.randn(3, 100_000, 1, 1, generator=generator, dtype=torch.float64)
+    a, b = uncorrelated_pairs(torch.cat([contrast.abs() * a, contrast.abs() * b], dim=1), 1)
+    # E[a^2 b^2] = E[contrast^4] = 3, where independent numbers give 1.
+    assert float((a * b).square().mean()) == pytest.approx(3, abs=0.3)
 
 
 def test_face_crops_keep_the_face_and_refuse_other_shapes():
