@@ -37,6 +37,7 @@ from lecture_utils.data.store import (
     fetch,
     find,
     locate,
+    used,
 )
 
 __all__ = [
@@ -73,4 +74,5 @@ __all__ = [
     "t91",
     "textures",
     "textures_portilla",
+    "used",
 ]

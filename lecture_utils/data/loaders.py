@@ -69,7 +69,7 @@ def lfw_faces(*, run: Run | None = None) -> Array:
 
     scikit-image ships them as float64 in [0, 1], made by resizing; they are rounded to 8 bits here.
     """
-    path = embedded_file(get("lfw_faces").files[0].name)
+    (path,) = _embedded_files("lfw_faces")
     with _reading(path):
         # The file holds 100 faces and after them 100 patches without a face.
         faces: npt.NDArray[np.float64] = np.load(path, allow_pickle=False)[:100]
@@ -81,7 +81,7 @@ def mnist_5k(*, run: Run | None = None) -> tuple[Array, Labels]:
 
     They are sorted by label, 500 of each.
     """
-    path = embedded_file(get("mnist_5k").files[0].name)
+    (path,) = _embedded_files("mnist_5k")
     with _reading(path), gzip.open(path, "rt") as stream:
         table = np.loadtxt(stream, delimiter=",", dtype=np.uint8)
         return table[:, :-1].reshape(5000, 28, 28), table[:, -1].astype(np.int64)
@@ -439,8 +439,12 @@ def _stack(paths: Iterable[Path]) -> Array:
 
 
 def _embedded_images(name: str, mode: str) -> dict[str, Array]:
-    paths = [embedded_file(file.name) for file in get(name).files]
-    return {path.stem: _read_image(path, mode) for path in paths}
+    return {path.stem: _read_image(path, mode) for path in _embedded_files(name)}
+
+
+def _embedded_files(name: str) -> list[Path]:
+    locate(name)  # so that it counts as used
+    return [embedded_file(file.name) for file in get(name).files]
 
 
 def _recorded_images(name: str, run: Run | None, folder: str = "") -> dict[str, Array]:

@@ -11,6 +11,7 @@ from lecture_utils.data.records import DataSet, File, get
 from lecture_utils.runtime import Run
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".pgm")
+_USED: set[str] = set()
 
 
 class DataNotFoundError(FileNotFoundError):
@@ -92,11 +93,12 @@ def locate(name: str, run: Run | None = None) -> Path:
         As `fetch`.
     """
     found = find(name)
-    if found is not None:
-        return found
     record = get(name)
-    if record.remote and run is not None and run.profile == "full":
-        return fetch(name)
+    if found is None and record.remote and run is not None and run.profile == "full":
+        found = fetch(name)
+    if found is not None:
+        _USED.add(name)
+        return found
     looked = "; ".join(
         f"{folder} lacks {_few(_missing(record, folder))}"
         if folder.is_dir()
@@ -107,6 +109,14 @@ def locate(name: str, run: Run | None = None) -> Path:
     raise DataNotFoundError(
         f"{record.title} ({name!r}) was not found: {looked}.{unset} {_advice(record)}"
     )
+
+
+def used() -> frozenset[str]:
+    """Return the names of the data sets that this process has located, which is before loading.
+
+    The record of an exported figure lists them.
+    """
+    return frozenset(_USED)
 
 
 def fetch(name: str, *, progress: bool = True) -> Path:
