@@ -224,3 +224,24 @@ def test_the_table_of_set5():
                 for result in enlarged
             ])  # fmt: skip
         np.testing.assert_allclose(np.mean(scores, axis=0), expected, atol=0.0051)
+
+
+@pytest.mark.data
+def test_without_antialiasing_the_two_kernels_change_places_on_set5():
+    """What the section says of a = -1/2 and a = -3/4 on LR images that are point samples."""
+    from lecture_utils import data
+    from lecture_utils.degrade import modcrop
+    from lecture_utils.metrics import psnr_y
+
+    if data.find("set5") is None:
+        pytest.skip("not run: Set5 is not in LECTURE_DATA_DIR")
+    for scale, expected in {3: (29.74, 29.64), 4: (28.00, 27.93)}.items():
+        scores = []
+        for image in data.set5().values():
+            reference = modcrop(image, scale)
+            small = imresize(reference, 1 / scale, antialias=False)
+            small = torch.from_numpy(small).permute(2, 0, 1).double() / 255
+            both = [interpolate.bicubic(small, scale, a=a).clamp(0, 1) * 255 for a in (-0.5, -0.75)]
+            both = [result.round().byte().permute(1, 2, 0).numpy() for result in both]
+            scores.append([psnr_y(result, reference, scale) for result in both])
+        np.testing.assert_allclose(np.mean(scores, axis=0), expected, atol=0.0051)
