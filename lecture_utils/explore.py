@@ -241,7 +241,7 @@ def linear_combination(
     }
     attributes = "".join(f' data-{key}="{escape(str(value))}"' for key, value in data.items())
     picture = (
-        f'<img class="lecture-explorer-picture pixelated dark-light" alt="{escape(alt)}" '
+        f'<img class="lecture-explorer-picture pixelated" alt="{escape(alt)}" '
         f'src="{_uri(*encode_lossless(base))}" width="{width}" height="{height}" '
         f'style="width: {width * zoom}px">'
     )
@@ -335,7 +335,7 @@ def _stack(
         # Pixels that are meant to be seen must not be smoothed by the browser.
         kept = "" if drawn or width < 2 * array.shape[1] else " pixelated"
         pictures.append(
-            f'<img class="lecture-explorer-picture{kept} dark-light" '
+            f'<img class="lecture-explorer-picture{kept}" '
             f'alt="{escape(described)}" src="{_uri(*_encode(array, quality))}" '
             f'width="{full_width}" height="{full_height}" style="width: {width}px"'
             + (f' data-caption="{escape(captions[index])}"' if captions else "")
