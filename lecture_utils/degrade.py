@@ -280,7 +280,7 @@ class Degradation:
         """
         _check_image(x, self.scale)
         b = self._half_transfer(x)
-        blurred = torch.fft.irfft2(b * torch.fft.rfft2(x), s=x.shape[-2:])
+        blurred: Tensor = torch.fft.irfft2(b * torch.fft.rfft2(x), s=x.shape[-2:])
         return blurred[..., :: self.scale, :: self.scale]
 
     def adjoint(self, y: Tensor) -> Tensor:
@@ -301,7 +301,8 @@ class Degradation:
         spread = y.new_zeros(*y.shape[:-2], s * y.shape[-2], s * y.shape[-1])
         spread[..., ::s, ::s] = y
         b = self._half_transfer(spread)
-        return torch.fft.irfft2(b.conj() * torch.fft.rfft2(spread), s=spread.shape[-2:])
+        x: Tensor = torch.fft.irfft2(b.conj() * torch.fft.rfft2(spread), s=spread.shape[-2:])
+        return x
 
     def transfer(self, shape: tuple[int, int]) -> Tensor:
         """Return the transfer function of B: the factor of each frequency of an HR image.
@@ -404,8 +405,8 @@ def fold(spectrum: Tensor, scale: int) -> Tensor:
         (..., H / scale, W / scale).
     """
     height, width = spectrum.shape[-2:]
-    blocks = spectrum.unflatten(-1, (scale, width // scale))
-    return blocks.unflatten(-3, (scale, height // scale)).mean(dim=(-4, -2))
+    parts = spectrum.reshape(*spectrum.shape[:-2], scale, height // scale, scale, width // scale)
+    return parts.mean(dim=(-4, -2))
 
 
 def gaussian_kernel(sigma: float, radius: int | None = None) -> Tensor:

@@ -162,7 +162,8 @@ def tikhonov(y: Tensor, H: Degradation, tau: float) -> Tensor:
     # The constant has no gradient: it is fitted exactly, and its aliases have nothing left to do.
     estimate[..., :: shape[0] // s, :: shape[1] // s] = 0
     estimate[..., 0, 0] = s**2 * spectrum[..., 0, 0] / complex(b[0, 0])
-    return torch.fft.ifft2(estimate).real
+    x: Tensor = torch.fft.ifft2(estimate).real
+    return x
 
 
 def tikhonov_cg(
@@ -290,7 +291,8 @@ def data_proximal(v: Tensor, y: Tensor, H: Degradation, rho: float) -> Tensor:
     power = H.gram_transfer((height, width)).to(v.dtype).to(v.device)
     guess = torch.fft.fft2(v)
     missing = (torch.fft.fft2(y) - fold(b * guess, H.scale)) / (power + rho)
-    return torch.fft.ifft2(guess + b.conj() * missing.tile(H.scale, H.scale)).real
+    x: Tensor = torch.fft.ifft2(guess + b.conj() * missing.tile(H.scale, H.scale)).real
+    return x
 
 
 def _check_weight(name: str, value: float) -> None:
