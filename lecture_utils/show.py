@@ -570,7 +570,9 @@ def figure(id: str, caption: str, alt: str, fig: Figure | None = None) -> None:
             f"There is nothing to show as figure {id!r}. Draw something first, or pass the figure "
             "that you mean with fig=."
         )
-    with plt.rc_context({key: _STYLE[key] for key in _STYLE if key[:3] in ("pdf", "sav", "svg")}):
+    # Without the last setting savefig would lay out anew a figure that has its own layout.
+    settings = {key: _STYLE[key] for key in _STYLE if key[:3] in ("pdf", "sav", "svg")}
+    with plt.rc_context(settings | {"figure.constrained_layout.use": False}):
         metadata = _export(id, alt, fig)
         data, kind, (width, height) = _picture(fig)
     plt.close(fig)
