@@ -13,10 +13,10 @@ import torch
 from numpy.typing import NDArray
 
 from lecture_utils.interpolate import bilinear, hr_positions
-from lecture_utils.show import COLOURS, DPI
+from lecture_utils.plots._layout import parts, use
+from lecture_utils.show import COLOURS
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 Array = NDArray[Any]
@@ -24,7 +24,6 @@ Method = Callable[[torch.Tensor, int], torch.Tensor]
 
 _BLUE, _ORANGE = COLOURS[:2]
 _GREYS: dict[str, Any] = {"cmap": "gray", "vmin": 0, "vmax": 0.7}
-_PART = (slice(24, 138), slice(24, 138))  # 114 x 114 pixels: at 3 dots a pixel, four fit on a page
 
 
 def four_steps(samples: Array) -> Figure:
@@ -156,7 +155,7 @@ def surfaces(samples: Array, methods: Mapping[str, Method], images: Mapping[str,
     import matplotlib.pyplot as plt
 
     fig = plt.figure(figsize=(7.5, 4.75))
-    _use(fig, (0, 0.49, 1, 0.51))
+    use(fig, (0, 0.49, 1, 0.51))
     x, y = np.meshgrid(hr_positions(4, 16), hr_positions(4, 16))
     for column, (name, method) in enumerate(methods.items(), start=1):
         ax: Any = fig.add_subplot(1, 3, column, projection="3d", computed_zorder=False)
@@ -180,7 +179,7 @@ def surfaces(samples: Array, methods: Mapping[str, Method], images: Mapping[str,
         ax.xaxis.labelpad = ax.yaxis.labelpad = -6
         ax.view_init(elev=35, azim=35)
         ax.set_box_aspect((1, 1, 0.7))
-    _row(fig, images, bottom=0.0)
+    parts(fig, images, bottom=0.0)
     return fig
 
 
@@ -197,7 +196,7 @@ def sharpening(
     import matplotlib.pyplot as plt
 
     fig = plt.figure(figsize=(7.5, 5.3))
-    _use(fig, (0, 0, 1, 0.56))
+    use(fig, (0, 0, 1, 0.56))
     left, right = fig.subplots(1, 2)
     for (name, profile), look in zip(
         profiles.items(), (("-", 6), ("--", 0), ("-.", 1)), strict=True
@@ -216,7 +215,7 @@ def sharpening(
         right.plot(amounts[int(np.argmax(curve))], max(curve), "o", color=COLOURS[look[1]])
     right.set(xlabel="amount $\\alpha$", ylabel="PSNR (dB)", title="PSNR against the amount")
     right.legend()
-    _row(fig, images, bottom=0.585)
+    parts(fig, images, bottom=0.585)
     return fig
 
 
@@ -263,20 +262,3 @@ def spectra(
         ax.legend(loc="upper right")
     left.text(nyquist + 0.008, left.get_ylim()[0] * 3, "Nyquist, LR", color="0.35", fontsize=9)
     return fig
-
-
-def _use(fig: Figure, rect: tuple[float, float, float, float]) -> None:
-    """Keep the axes that are laid out by themselves within a part of the figure."""
-    engine: Any = fig.get_layout_engine()
-    if engine is not None:
-        engine.set(rect=rect)
-
-
-def _row(fig: Figure, images: Mapping[str, Array], bottom: float) -> None:
-    """Draw a part of four images, each pixel on 3 x 3 of the page's dots."""
-    width, height = fig.get_size_inches() * DPI
-    for column, (title, image) in enumerate(images.items()):
-        box = (366 * column / width, bottom, 342 / width, 342 / height)
-        ax: Axes = fig.add_axes(box, title=title)
-        ax.imshow(image[_PART], interpolation="none")
-        ax.set_axis_off()
