@@ -39,14 +39,24 @@ def settings_digest() -> str:
     return digest(*files, extra=" ".join(str(file.relative_to(ROOT)) for file in files))
 
 
+def own_ipython() -> Path:
+    """Return a folder for IPython without what this machine's user has IPython do at its start."""
+    folder = ROOT / ".cache" / "ipython"
+    settings = folder / "profile_default" / "ipython_kernel_config.py"
+    settings.parent.mkdir(parents=True, exist_ok=True)
+    # Kernels of a build talk to this machine only; their warning about it would fill the output.
+    settings.write_text("get_config().IPKernelApp.log_level = 'ERROR'\n")
+    return folder
+
+
 def publish(built: Path, place: Path) -> None:
     """Copy the built pages to their place, which holds the old ones or the new ones, never half."""
     fresh, old = place.with_name(f".{place.name}.new"), place.with_name(f".{place.name}.old")
     for folder in (fresh, old):
         shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(built, fresh, ignore=shutil.ignore_patterns("reports", ".buildinfo*"))
-    for script in (fresh / "_static" / "scripts").glob("*.js"):
-        script.write_text(CHATTER.sub("void 0", script.read_text("utf-8")), "utf-8")
+    for chatty in [*(fresh / "_static" / "scripts").glob("*.js"), fresh / "search.html"]:
+        chatty.write_text(CHATTER.sub("void 0", chatty.read_text("utf-8")), "utf-8")
     if place.exists():
         place.rename(old)
     fresh.rename(place)
@@ -67,6 +77,7 @@ def build(profile: str) -> Path:
         nocolor()
     say(f"== Pages, profile {profile}")
     os.environ["LECTURE_PROFILE"] = profile
+    os.environ["IPYTHONDIR"] = str(own_ipython())
     result = build_sphinx(
         ROOT / "book",
         work / "html",

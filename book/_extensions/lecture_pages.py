@@ -3,6 +3,8 @@
 - Launch buttons appear when `_config.yml` names the repository, and not before.
 - What is folded away is a native ``<details>``: no script, and a screen reader knows it.
 - The summary of a folded code cell is named by its own text.
+- The list of references is a list to screen readers: Sphinx marks its entries with a role that
+  ARIA has withdrawn.
 """
 
 from __future__ import annotations
@@ -72,11 +74,20 @@ def close_code_cell(translator: SphinxTranslator, node: HideCodeCellNode) -> Non
     translator.body.append("</details>\n")
 
 
+def list_of_references(
+    app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any
+) -> None:
+    """Give the entries of a list of references the role that goes with the list's."""
+    if 'class="citation-list"' in context.get("body", ""):
+        context["body"] = context["body"].replace('role="doc-biblioentry"', 'role="listitem"')
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     """Register with Sphinx."""
     app.setup_extension("myst_nb")
     app.setup_extension("sphinx_design")
     app.connect("config-inited", launch_buttons)
+    app.connect("html-page-context", list_of_references)
     app.add_node(HideCodeCellNode, html=(open_code_cell, close_code_cell), override=True)
     app.add_post_transform(FoldDropdowns)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
