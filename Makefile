@@ -8,7 +8,7 @@ help:
 	@echo "make book                  set up what is missing and build the book into _build/html"
 	@echo "make serve                 serve the built pages on this machine (PORT=8000)"
 	@echo "make test                  set up what is missing and run every test"
-	@echo "make figures               write every figure as PDF, SVG and PNG into _build/figures"
+	@echo "make figures               write the figures as PDF, SVG and PNG into _build/figures (IDS=gaussian/mean: one)"
 	@echo "make repository URL=...    set the address at which the book is published"
 	@echo "make clean                 remove what was built (the environment and the caches stay)"
 
