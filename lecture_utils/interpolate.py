@@ -90,7 +90,8 @@ def bilinear(image: Tensor, scale: int) -> Tensor:
     for m in (0, 1):  # rows y1, y2
         for n in (0, 1):  # columns x1, x2
             weight = np.outer(v if m else 1 - v, u if n else 1 - u)
-            result = result + _tensor(weight, image) * _at(image, y1 + m, x1 + n)
+            pixel = _at(image, y1 + m, x1 + n)
+            result = result + _tensor(weight, image) * pixel
     return result
 
 
@@ -125,7 +126,8 @@ def bicubic(image: Tensor, scale: int, a: float = -0.5) -> Tensor:
     for m in range(-1, 3):  # rows y1 - 1 .. y1 + 2
         for n in range(-1, 3):  # columns x1 - 1 .. x1 + 2
             weight = np.outer(keys_kernel(v - m, a), keys_kernel(u - n, a))
-            result = result + _tensor(weight, image) * _at(image, y1 + m, x1 + n)
+            pixel = _at(image, y1 + m, x1 + n)
+            result = result + _tensor(weight, image) * pixel
     return result
 
 
@@ -192,11 +194,7 @@ def sharpen(image: Tensor, amount: float, sigma: float = 1.0) -> Tensor:
     TypeError, ValueError
         If the image is not of that kind, ``amount`` is below 0 or ``sigma`` is not above 0.
     """
-    if not (math.isfinite(amount) and amount >= 0):
-        raise ValueError(
-            f"amount is {amount}; sharpening needs a finite amount of 0 or more. "
-            "Use gaussian_blur to make an image softer."
-        )
+    _check_amount(amount)
     return image + amount * (image - gaussian_blur(image, sigma))
 
 
@@ -237,3 +235,12 @@ def _check(image: Tensor, scale: int) -> tuple[int, int]:
             "For other factors and for shrinking use lecture_utils.degrade.imresize."
         )
     return image.shape[-2], image.shape[-1]
+
+
+def _check_amount(amount: float) -> None:
+    """Say what is wrong with an amount of sharpening that is not a finite number of 0 or more."""
+    if not (math.isfinite(amount) and amount >= 0):
+        raise ValueError(
+            f"amount is {amount}; sharpening needs a finite amount of 0 or more. "
+            "Use gaussian_blur to make an image softer."
+        )
