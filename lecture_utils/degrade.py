@@ -328,6 +328,24 @@ class Degradation:
             self._kept[key] = torch.fft.fft2(centred.index_put(places, self.kernel, True))
         return self._kept[key]
 
+    def power(self, shape: tuple[int, int]) -> Tensor:
+        """Return by how much B changes the power of each frequency: abs(transfer)^2.
+
+        Parameters
+        ----------
+        shape
+            Height and width of the HR image, in pixels.
+
+        Returns
+        -------
+        Tensor
+            Real, not negative, ``shape``; not to be changed in place.
+        """
+        key = ("power", *shape)
+        if key not in self._kept:
+            self._kept[key] = self.transfer(shape).abs().square()
+        return self._kept[key]
+
     def gram_transfer(self, shape: tuple[int, int]) -> Tensor:
         """Return the transfer function of ``H H^T``, which is a convolution of LR images.
 
@@ -347,7 +365,7 @@ class Degradation:
         """
         key = ("gram", *shape)
         if key not in self._kept:
-            self._kept[key] = fold(self.transfer(shape).abs().square(), self.scale)
+            self._kept[key] = fold(self.power(shape), self.scale)
         return self._kept[key]
 
     def matrix(self, shape: tuple[int, int]) -> Tensor:
@@ -405,8 +423,8 @@ def fold(spectrum: Tensor, scale: int) -> Tensor:
         (..., H / scale, W / scale).
     """
     height, width = spectrum.shape[-2:]
-    parts = spectrum.reshape(*spectrum.shape[:-2], scale, height // scale, scale, width // scale)
-    return parts.mean(dim=(-4, -2))
+    rows = spectrum.reshape(*spectrum.shape[:-2], scale, height // scale, width).mean(dim=-3)
+    return rows.reshape(*rows.shape[:-1], scale, width // scale).mean(dim=-2)
 
 
 def gaussian_kernel(sigma: float, radius: int | None = None) -> Tensor:

@@ -147,22 +147,23 @@ def tikhonov(y: Tensor, H: Degradation, tau: float) -> Tensor:
     s = H.scale
     shape = (s * y.shape[-2], s * y.shape[-1])
     b, g = H.transfer(shape), gradient_power(shape).to(H.kernel.dtype).to(H.kernel.device)
-    if abs(b[0, 0]) < 1e-12:
+    if abs(complex(b[0, 0])) < 1e-12:
         raise ValueError(
             "The kernel sums to zero, so the LR image does not tell the mean of the HR image, and "
             "neither does the gradient. Give a kernel with another sum."
         )
     g[0, 0] = 1  # in the place of 0: the mean is set by itself below
-    ratio = b.conj() / g
-    share = fold((b * ratio).real, s)
+    share = fold(H.power(shape) / g, s)
+    half = shape[1] // 2 + 1  # x is real, so half of its frequencies tell the other half
+    ratio = b[:, :half].conj() / g[:, :half]
     ratio, share = ratio.to(y.dtype.to_complex()).to(y.device), share.to(y.dtype).to(y.device)
 
     spectrum = torch.fft.fft2(y)
-    estimate = ratio * (spectrum / (tau + share)).tile(s, s)
+    estimate = ratio * (spectrum / (tau + share)).tile(s, s)[..., :half]
     # The constant has no gradient: it is fitted exactly, and its aliases have nothing left to do.
-    estimate[..., :: shape[0] // s, :: shape[1] // s] = 0
+    estimate[..., :: y.shape[-2], :: y.shape[-1]] = 0
     estimate[..., 0, 0] = s**2 * spectrum[..., 0, 0] / complex(b[0, 0])
-    x: Tensor = torch.fft.ifft2(estimate).real
+    x: Tensor = torch.fft.irfft2(estimate, s=shape)
     return x
 
 
@@ -287,6 +288,9 @@ def data_proximal(v: Tensor, y: Tensor, H: Degradation, rho: float) -> Tensor:
             f"y has the shape {tuple(y.shape)} and v {tuple(v.shape)}; with scale factor {H.scale}, "
             f"y needs {height // H.scale} rows and {width // H.scale} columns."
         )
+    if H.scale == 1 and H.kernel.numel() == 1:  # denoising: a mean of y and v, pixel by pixel
+        factor = float(H.kernel)
+        return (factor * y + rho * v) / (factor**2 + rho)
     b = H.transfer((height, width)).to(v.dtype.to_complex()).to(v.device)
     power = H.gram_transfer((height, width)).to(v.dtype).to(v.device)
     guess = torch.fft.fft2(v)
