@@ -18,6 +18,7 @@ import time
 from pathlib import Path
 
 from jupyter_book.sphinx import build_sphinx
+from sphinx.builders.html import StandaloneHTMLBuilder
 from sphinx.util.console import nocolor
 from steps import ROOT, digest, fail, say
 
@@ -75,6 +76,7 @@ def build(profile: str) -> Path:
     good.unlink(missing_ok=True)
     if not sys.stdout.isatty():
         nocolor()
+    StandaloneHTMLBuilder.epilog = ""  # it would name the working folder
     say(f"== Pages, profile {profile}")
     os.environ["LECTURE_PROFILE"] = profile
     os.environ["IPYTHONDIR"] = str(own_ipython())
