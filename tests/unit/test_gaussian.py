@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.ndimage import gaussian_filter
 from scipy.stats import kstest, multivariate_normal
 
+from lecture_utils import data
 from lecture_utils.faces import face_crops
 from lecture_utils.models.gaussian import (
     DECOMPOSE,
@@ -304,3 +307,72 @@ def test_face_crops_keep_the_face_and_refuse_other_shapes():
     for wrong in (aligned[:, :50], aligned.astype(float)):
         with pytest.raises(ValueError, match=r"uint8 of shape \(N, 109, 89, 3\)"):
             face_crops(wrong)
+
+
+def test_the_recipe_makes_the_checkpoint_that_it_says(monkeypatch):
+    from lecture_utils import start
+    from lecture_utils.recipes import gaussian_celeba64 as recipe
+
+    rng = np.random.default_rng(0)
+    smooth = 0.5 + gaussian_filter(rng.normal(size=(240, 109, 89, 3)), (0, 3, 3, 0))
+    names = ["Eyeglasses", "Male", "Smiling"]
+    attributes = rng.random((1000, 3)) < 0.5
+    monkeypatch.setattr(
+        data, "celeba_10k", lambda limit=None, run=None: (255 * smooth.clip(0, 1)).astype(np.uint8)
+    )
+    monkeypatch.setattr(data, "celeba_10k_attributes", lambda run=None: (names, attributes))
+    result = recipe.train(start(profile="ci", quiet=True), Path("unused"), False)
+
+    model = GaussianModel.from_tensors(result.tensors)
+    assert model.rank == recipe.COMPONENTS
+    assert model.mean.shape == (3, 64, 64)
+    assert result.settings["images"] == 228
+    assert result.settings["held_out"] == 12
+    assert result.tensors["mean_codes"].shape == (8, recipe.COMPONENTS)
+    # Codes of the training images have mean square 1, up to the stored half precision.
+    assert result.metrics["real_squared_radius_mean"] == pytest.approx(recipe.COMPONENTS, rel=1e-2)
+    for kind in ("real", "samples"):  # the images of this test are Gaussian
+        assert result.metrics[f"{kind}_kurtosis"] == pytest.approx(3, abs=0.15)
+        assert result.metrics[f"{kind}_product_of_squares"] == pytest.approx(1, abs=0.1)
+    assert int(result.tensors["radius.real"].sum()) == 228
+    assert int(result.tensors["histogram.real"].sum()) == 228 * 64 * 63
+    smiling_women = ~attributes[:240, 0] & ~attributes[:240, 1] & attributes[:240, 2]
+    assert result.settings["groups"]["smiling woman"] == smiling_women.sum()
+
+
+def test_the_shipped_model_of_faces_is_what_its_record_says():
+    from lecture_utils import checkpoints
+    from lecture_utils.metrics import luminance
+
+    tensors, record = checkpoints.load("gaussian_celeba64")
+    model = GaussianModel.from_tensors(tensors)
+    assert checkpoints.verify("gaussian_celeba64").stat().st_size < 4_000_000
+    assert record.profile == "full"
+    assert record.settings["images"] == 9500
+    torch.testing.assert_close(
+        model.eigenvectors.T @ model.eigenvectors, torch.eye(150).double(), atol=2e-4, rtol=0
+    )
+    assert float(model.shares.sum()) == pytest.approx(record.metrics["variance_share"], abs=1e-4)
+    mean_face = float(model.log_likelihood(model.mean[None])) / model.mean.numel()
+    assert mean_face == pytest.approx(record.metrics["mean_face_nats_per_value"], abs=1e-4)
+    samples = model.sample(300, torch.Generator().manual_seed(5))
+    differences = standardised_differences(luminance(samples))
+    assert kurtosis(differences) == pytest.approx(record.metrics["samples_kurtosis"], abs=0.1)
+    assert record.metrics["real_kurtosis"] > 8
+
+
+@pytest.mark.data
+@pytest.mark.skipif(
+    data.find("celeba_10k") is None, reason="NOT RUN: CelebA is not in LECTURE_DATA_DIR"
+)
+def test_the_shipped_model_fits_the_faces_of_its_crop():
+    from lecture_utils import checkpoints
+
+    tensors, record = checkpoints.load("gaussian_celeba64")
+    model = GaussianModel.from_tensors(tensors)
+    faces = face_crops(data.celeba_10k(limit=200)).double()
+    codes = model.encode(faces)
+    assert float(codes.square().sum(1).mean()) == pytest.approx(150, rel=0.1)
+    error = (model.decode(codes) - faces).square().flatten(1).mean(1)
+    psnr = float((-10 * error.log10()).mean())
+    assert psnr == pytest.approx(record.metrics["held_out_psnr"], abs=0.5)
