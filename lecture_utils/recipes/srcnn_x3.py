@@ -1,0 +1,26 @@
+"""SRCNN 9-1-5, x3."""
+
+from pathlib import Path
+
+import torch
+
+from lecture_utils.models.srcnn import SRCNN
+from lecture_utils.recipes import Recipe, Result
+from lecture_utils.recipes._super_resolution import Settings, train_network
+from lecture_utils.runtime import Run
+
+
+def _train(run: Run, state: Path, progress: bool) -> Result:
+    torch.manual_seed(run.seed)
+    settings = Settings(
+        scales=(3,),
+        interpolated=True,
+        steps=run.pick(ci=20, book=20_000, full=1_000_000),
+        batch=run.pick(ci=2, book=16, full=64),
+        patch=48,
+        learning_rate=1e-3,
+    )
+    return train_network(run, state, progress, SRCNN(), settings)
+
+
+RECIPE = Recipe("SRCNN 9-1-5, x3", _train)

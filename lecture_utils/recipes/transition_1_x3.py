@@ -1,0 +1,26 @@
+"""Transition state 1 between SRCNN-Ex and FSRCNN, x3."""
+
+from pathlib import Path
+
+import torch
+
+from lecture_utils.models.fsrcnn import TransitionState1
+from lecture_utils.recipes import Recipe, Result
+from lecture_utils.recipes._super_resolution import Settings, train_network
+from lecture_utils.runtime import Run
+
+
+def _train(run: Run, state: Path, progress: bool) -> Result:
+    torch.manual_seed(run.seed)
+    settings = Settings(
+        scales=(3,),
+        interpolated=False,
+        steps=run.pick(ci=20, book=40_000, full=500_000),
+        batch=run.pick(ci=2, book=24, full=64),
+        patch=24,
+        learning_rate=1e-3,
+    )
+    return train_network(run, state, progress, TransitionState1(scale=3), settings)
+
+
+RECIPE = Recipe("Transition state 1 between SRCNN-Ex and FSRCNN, x3", _train)
