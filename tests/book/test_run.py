@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
@@ -20,12 +21,22 @@ DATA = os.environ.get("LECTURE_DATA_DIR")
 
 @dataclass(frozen=True)
 class Result:
-    """What nbval reported: a line for each cell that did not pass, all cells and their seconds."""
+    """What nbval reported: a line for each cell that did not pass, all cells and their seconds.
+
+    ``seconds`` are those of the cells by the clock; ``processor`` those that kernel and nbval spent
+    computing, which other programs on the machine do not lengthen.
+    """
 
     problems: list[str]
     cells: int
     seconds: float
+    processor: float
     output: str
+
+    def needed(self) -> float:
+        """Return the seconds that count: by the clock, or of the processor on a busy machine."""
+        busy = os.getloadavg()[0] > (os.cpu_count() or 1) + 1
+        return min(self.seconds, self.processor) if busy else self.seconds
 
 
 def run(path: Path, folder: Path, *, data: str | None = None, cell_seconds: int = CELL_SECONDS):
@@ -43,11 +54,14 @@ def run(path: Path, folder: Path, *, data: str | None = None, cell_seconds: int 
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "no:xdist", "-q"]
     command += ["--nbval-lax", "--nbval-current-env", f"--nbval-cell-timeout={cell_seconds}"]
     command += [f"--junitxml={report}", "-o", "junit_duration_report=call", "--color=no", str(path)]
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    processor = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     output = done.stdout + done.stderr
     if not report.is_file():
         return Result(
-            [f"nbval ended with code {done.returncode} and wrote no report."], 0, 0, output
+            [f"nbval ended with code {done.returncode} and wrote no report."], 0, 0, 0, output
         )
     cases = list(ET.parse(report).getroot().iter("testcase"))
     problems = []
@@ -56,7 +70,8 @@ def run(path: Path, folder: Path, *, data: str | None = None, cell_seconds: int 
         problems += [f"{case.get('name')}: {child.tag}" for child in case if child.tag in BAD]
     if done.returncode != 0 and not problems:
         problems.append(f"nbval ended with code {done.returncode}.")
-    return Result(problems, len(cases), sum(float(c.get("time", 0)) for c in cases), output)
+    seconds = sum(float(case.get("time", 0)) for case in cases)
+    return Result(problems, len(cases), seconds, processor, output)
 
 
 BAD = {"failure", "error", "skipped"}
@@ -79,20 +94,19 @@ BAD = {"failure", "error", "skipped"}
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.relative_to(BOOK).as_posix())
 def test_notebook_runs(path: Path, data: str | None, tmp_path: Path, record_property):
     result = run(path, tmp_path, data=data)
-    if not result.problems and result.seconds > SECONDS:
-        # Another program may have taken the cores: what counts is what the notebook needs alone.
-        again = run(path, tmp_path, data=data)
-        result = again if again.problems or again.seconds < result.seconds else result
+    if not result.problems and result.needed() > SECONDS:
+        again = run(path, tmp_path, data=data)  # a moment's load is not the notebook's
+        result = again if again.problems or again.needed() < result.needed() else result
     name = path.relative_to(BOOK)
-    print(f"{name}: {result.cells} cells in {result.seconds:.1f} s")
+    measured = (
+        f"{result.cells} cells took {result.seconds:.1f} s, {result.processor:.1f} s of them "
+    )
+    measured += f"computing, on {os.cpu_count()} cores with a load of {os.getloadavg()[0]:.1f}"
+    print(f"{name}: {measured}")
     record_property("cell_seconds", round(result.seconds, 1))
     assert not result.problems, "\n".join([*result.problems, result.output])
     assert result.cells == len(Section.read(path).code), "not every code cell was run"
-    load = os.getloadavg()[0]
-    assert result.seconds <= SECONDS, (
-        f"The cells of {name} took {result.seconds:.1f} s in profile ci; at most {SECONDS} s are "
-        f"allowed. (Load of the machine: {load:.1f} on {os.cpu_count()} cores.)"
-    )
+    assert result.needed() <= SECONDS, f"{name}: {measured}; at most {SECONDS} s are allowed."
 
 
 # The same run on notebooks that must not pass.
@@ -121,6 +135,15 @@ def test_a_good_notebook_passes_and_is_timed(tmp_path: Path):
     result = run(_write(tmp_path / "good.ipynb", [(code, "42\n"), ("x = 1", None)]), tmp_path)
     assert (result.problems, result.cells) == ([], 2), result.output
     assert 1.5 <= result.seconds < 15
+    assert 0.1 < result.processor < 15
+
+
+def test_only_a_busy_machine_is_given_the_benefit_of_the_doubt(monkeypatch: pytest.MonkeyPatch):
+    slow = Result([], 1, seconds=40.0, processor=12.0, output="")
+    endless = Result([], 1, seconds=80.0, processor=60.0, output="")
+    for load, needed in ((0.5, (40.0, 80.0)), (99.0, (12.0, 60.0))):
+        monkeypatch.setattr(os, "getloadavg", lambda load=load: (load, load, load))
+        assert (slow.needed(), endless.needed()) == needed
 
 
 def test_an_error_a_changed_output_and_an_endless_cell_are_noticed(tmp_path: Path):
