@@ -290,13 +290,14 @@ def data_proximal(v: Tensor, y: Tensor, H: Degradation, rho: float) -> Tensor:
         )
     if H.scale == 1 and H.kernel.numel() == 1:  # denoising: a mean of y and v, pixel by pixel
         factor = float(H.kernel)
-        return (factor * y + rho * v) / (factor**2 + rho)
-    b = H.transfer((height, width)).to(v.dtype.to_complex()).to(v.device)
+        total = factor**2 + rho
+        return torch.add(y * (factor / total), v, alpha=rho / total)
     power = H.gram_transfer((height, width)).to(v.dtype).to(v.device)
-    guess = torch.fft.fft2(v)
-    missing = (torch.fft.fft2(y) - fold(b * guess, H.scale)) / (power + rho)
-    x: Tensor = torch.fft.ifft2(guess + b.conj() * missing.tile(H.scale, H.scale)).real
-    return x
+    missing = torch.fft.fft2(y - H.apply(v)) / (power + rho)
+    # The transform of a real image is known from half of its columns.
+    half = missing.tile(H.scale, H.scale // 2 + 1)[..., : width // 2 + 1]
+    step: Tensor = torch.fft.irfft2(H._half_transfer(v).conj() * half, s=(height, width))
+    return v + step
 
 
 def _check_weight(name: str, value: float) -> None:
