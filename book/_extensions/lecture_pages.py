@@ -3,6 +3,7 @@
 - Launch buttons appear when `_config.yml` names the repository, and not before.
 - What is folded away is a native ``<details>``: no script, and a screen reader knows it.
 - The summary of a folded code cell is named by its own text.
+- No id stands twice on a page: sphinx-exercise gives the content of every exercise the same.
 - The list of references is a list to screen readers: Sphinx marks its entries with a role that
   ARIA has withdrawn.
 """
@@ -59,6 +60,19 @@ class FoldDropdowns(SphinxPostTransform):
             box.replace_self(folded)
 
 
+class DropRepeatedIds(SphinxPostTransform):
+    """Take away the ids that sphinx-exercise gives to the contents of all its boxes alike."""
+
+    default_priority = 260
+    formats = ("html",)
+
+    def run(self, **kwargs: Any) -> None:
+        """Go through one page."""
+        for section in self.document.findall(nodes.section):
+            if section["ids"] in (["exercise-content"], ["solution-content"]):
+                section["ids"] = []
+
+
 def open_code_cell(translator: SphinxTranslator, node: HideCodeCellNode) -> None:
     """Open a folded code cell, as myst-nb does but for the label that hid the summary's text."""
     classes = " ".join(["admonition", "hide", *node["classes"]])
@@ -90,4 +104,5 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("html-page-context", list_of_references)
     app.add_node(HideCodeCellNode, html=(open_code_cell, close_code_cell), override=True)
     app.add_post_transform(FoldDropdowns)
+    app.add_post_transform(DropRepeatedIds)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
