@@ -41,7 +41,8 @@ def eigen_by_covariance(centred: Tensor, components: int) -> tuple[Tensor, Tenso
 def eigen_by_gram(centred: Tensor, components: int) -> tuple[Tensor, Tensor]:
     """Decompose the N x N matrix of the images' scalar products; see `eigen_by_covariance`."""
     eigenvalues, weights = torch.linalg.eigh(centred @ centred.T / len(centred))
-    eigenvalues, weights = eigenvalues.flip(0)[:components], weights.flip(1)[:, :components]
+    eigenvalues = eigenvalues.flip(0)[:components]
+    weights = weights.flip(1)[:, :components]
     return eigenvalues, centred.T @ weights / (len(centred) * eigenvalues).sqrt()
 
 
@@ -185,13 +186,8 @@ class GaussianModel:
         ValueError
             If the covariance is singular: fewer eigenvectors than pixels and no residual variance.
         """
+        self._check_density()
         pixels, variance = self.mean.numel(), self.residual_variance
-        if self.rank < pixels and variance == 0:
-            raise ValueError(
-                f"The covariance has rank {self.rank} in {pixels} dimensions, so it has no density."
-                " Use truncate(k) with a smaller k: the variance that it drops fills the other "
-                "directions."
-            )
         centred = self._centre(images)
         along = centred @ self.eigenvectors
         distance = (along**2 / self.eigenvalues).sum(-1)
@@ -228,6 +224,15 @@ class GaussianModel:
             eigenvalues=tensors["eigenvalues"].double(),
             total_variance=float(tensors["total_variance"]),
         )
+
+    def _check_density(self) -> None:
+        """Raise a sentence if the covariance is singular."""
+        if self.rank < self.mean.numel() and self.residual_variance == 0:
+            raise ValueError(
+                f"The covariance has rank {self.rank} in {self.mean.numel()} dimensions, so it has "
+                "no density. Use truncate(k) with a smaller k: the variance that it drops fills "
+                "the other directions."
+            )
 
     def _centre(self, images: Tensor) -> Tensor:
         """Return the images less the mean, one row each, shape (N, n)."""
