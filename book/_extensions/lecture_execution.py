@@ -10,6 +10,7 @@ files of the book that the notebook names, such as its quiz; the device and the 
 from __future__ import annotations
 
 import ast
+import functools
 import hashlib
 import json
 import os
@@ -22,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
+    from sphinx.environment import BuildEnvironment
 
 PACKAGE = "lecture_utils"
 PAGES = {".md", ".ipynb", ".bib"}
@@ -140,6 +142,7 @@ def key(notebook: dict[str, Any], root: Path, environment: Iterable[str]) -> str
     return sha.hexdigest()[:16]
 
 
+@functools.cache
 def environment(root: Path) -> list[str]:
     """Return what is the same for all notebooks of a build."""
     return [
@@ -155,16 +158,29 @@ def profile() -> str:
     return os.environ.get("LECTURE_PROFILE") or "book"
 
 
+def folder_of(notebook: dict[str, Any], root: Path) -> Path:
+    """Return the cache of a notebook as it and its surroundings are now."""
+    name = f"{profile()}-{key(notebook, root, environment(root))}"
+    return root / ".cache" / "execution" / name
+
+
+def used_caches(env: BuildEnvironment) -> dict[str, str]:
+    """Return which cache each page was made from; kept with the environment between builds."""
+    if not hasattr(env, "lecture_caches"):
+        env.lecture_caches = {}  # type: ignore[attr-defined]
+    caches: dict[str, str] = env.lecture_caches  # type: ignore[attr-defined]
+    return caches
+
+
 def choose_cache(app: Sphinx, docname: str, source: list[str]) -> None:
     """Tell myst-nb, through the notebook's metadata, which cache and which time-out to use."""
     if Path(app.env.doc2path(docname)).suffix != ".ipynb":
         return
-    root = Path(app.srcdir).parent
     notebook = json.loads(source[0])
-    name = f"{profile()}-{key(notebook, root, environment(root))}"
-    cache = root / ".cache" / "execution" / name
+    cache = folder_of(notebook, Path(app.srcdir).parent)
     cache.mkdir(parents=True, exist_ok=True)
     os.utime(cache)
+    used_caches(app.env)[docname] = str(cache)
     settings = notebook["metadata"].setdefault("mystnb", {})
     settings["execution_cache_path"] = str(cache)
     settings.setdefault("execution_timeout", CELL_TIMEOUT.get(profile(), CELL_TIMEOUT["book"]))
@@ -179,19 +195,14 @@ def forget_unused(app: Sphinx, exception: Exception | None) -> None:
                 shutil.rmtree(cache, ignore_errors=True)
 
 
-def outdated(app: Sphinx, env: Any, *_: set[str]) -> list[str]:
+def outdated(app: Sphinx, env: BuildEnvironment, *_: set[str]) -> list[str]:
     """Name the notebooks whose outputs would differ now though their files have not changed."""
-    root = Path(app.srcdir).parent
-    same = environment(root)
     stale = []
     for docname in env.all_docs:
         page = Path(env.doc2path(docname))
         if page.suffix == ".ipynb" and page.is_file():
-            used = env.metadata.get(docname, {}).get("mystnb", {})
-            used = json.loads(used) if isinstance(used, str) else used
-            name = f"{profile()}-{key(json.loads(page.read_text('utf-8')), root, same)}"
-            cache = Path(used.get("execution_cache_path", ""))
-            if cache.name != name:
+            cache = folder_of(json.loads(page.read_text("utf-8")), Path(app.srcdir).parent)
+            if used_caches(env).get(docname) != str(cache):
                 stale.append(docname)
             elif cache.is_dir():
                 os.utime(cache)

@@ -430,11 +430,15 @@ def test_the_build_recovers_and_runs_only_what_it_must(tmp_path):
     assert "_build/html/index.html" in output
     assert "made 42" in (published / "page.html").read_text()
 
-    intro.write_text("# Intro\n\nTwo.\n")  # prose
-    page.write_text(nbformat.writes(notebook("# Page, in other words", code)))
+    intro.write_text("# Intro\n\nTwo.\n")  # prose of one page: no other is read
     status, output, runs = build()
     assert (status, runs) == (0, 0), output
     assert "Two." in (published / "intro.html").read_text()
+    assert "reading sources... [100%] intro" in output and "cached notebook" not in output
+
+    page.write_text(nbformat.writes(notebook("# Page, in other words", code)))
+    status, output, runs = build()
+    assert (status, runs) == (0, 0), output
     assert "in other words" in (published / "page.html").read_text()
 
     module.write_text("value = 2\n")  # the package
