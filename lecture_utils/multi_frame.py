@@ -123,7 +123,46 @@ class Frames:
         Tensor
             Complex (H / s, W / s, K, s^2).
         """
-        return _aliases(self.transfer(shape), self.H.scale) / self.H.scale**2
+        return aliases(self.transfer(shape), self.H.scale) / self.H.scale**2
+
+    def inverses(self, shape: tuple[int, int], tau: float) -> Tensor:
+        """Return what leads from the frames' frequencies to those of the regularised solution.
+
+        Parameters
+        ----------
+        shape
+            Height and width of the HR image, multiples of the scale factor.
+        tau
+            Weight of the gradient, 0 or more; see `multi_frame`.
+
+        Returns
+        -------
+        Tensor
+            Complex (H / s, W / s, s^2, K).
+
+        Raises
+        ------
+        ValueError
+            If tau is negative, or the equations are singular in spite of it.
+        """
+        if not (math.isfinite(tau) and tau >= 0):
+            raise ValueError(f"tau is {tau}; it must be finite and 0 or more.")
+        systems, s = self.systems(shape), self.H.scale
+        if tau == 0:
+            pseudo: Tensor = torch.linalg.pinv(systems, rtol=1e-9)
+            return pseudo
+        power = gradient_power(shape).to(self.H.kernel)
+        normal = systems.mH @ systems
+        normal.diagonal(dim1=-2, dim2=-1).add_(tau / s**2 * aliases(power, s))
+        factor, failed = torch.linalg.cholesky_ex(normal)
+        if bool(failed.any()):
+            raise ValueError(
+                f"The normal equations are singular for tau = {tau:.3g}: the camera hides the mean "
+                "of the image, or tau is too small beside the rounding errors. Use tau = 0 or a "
+                "larger one."
+            )
+        solution: Tensor = torch.cholesky_solve(systems.mH, factor)
+        return solution
 
     def singular_values(self, shape: tuple[int, int]) -> Tensor:
         """Return the singular values of the stacked operator, grouped by LR frequency.
@@ -199,7 +238,7 @@ def multi_frame(ys: Tensor, shifts: Tensor, H: Degradation, tau: float) -> Tenso
     """
     frames = Frames(H, shifts)
     frames._check_frames(ys)
-    inverse = _inverse(frames, (H.scale * ys.shape[-2], H.scale * ys.shape[-1]), tau)
+    inverse = frames.inverses((H.scale * ys.shape[-2], H.scale * ys.shape[-1]), tau)
     spectrum = torch.fft.fft2(ys.to(H.kernel))
     right_hand = spectrum.reshape(len(ys), -1, *ys.shape[-2:]).permute(2, 3, 0, 1)
     x = torch.fft.ifft2(_unalias(inverse @ right_hand, H.scale)).real
@@ -222,29 +261,29 @@ def noise_gain(shifts: Tensor, H: Degradation, tau: float, shape: tuple[int, int
     float
         Standard deviation in the HR image, root mean square over its pixels, for 1 in the frames.
     """
-    inverse = _inverse(Frames(H, shifts), shape, tau)
+    inverse = Frames(H, shifts).inverses(shape, tau)
     return float(inverse.abs().square().sum().sqrt()) / (H.scale * math.sqrt(math.prod(shape)))
 
 
-def _inverse(frames: Frames, shape: tuple[int, int], tau: float) -> Tensor:
-    """Return (H / s, W / s, s^2, K): from the frames' frequencies to those of the HR image."""
-    if not (math.isfinite(tau) and tau >= 0):
-        raise ValueError(f"tau is {tau}; it must be finite and 0 or more.")
-    systems, s = frames.systems(shape), frames.H.scale
-    if tau == 0:
-        inverse: Tensor = torch.linalg.pinv(systems, rtol=1e-9)
-        return inverse
-    power = gradient_power(shape).to(frames.H.kernel)
-    normal = systems.mH @ systems
-    normal.diagonal(dim1=-2, dim2=-1).add_(tau / s**2 * _aliases(power, s))
-    factor, failed = torch.linalg.cholesky_ex(normal)
-    if bool(failed.any()):
-        raise ValueError(
-            f"The normal equations are singular for tau = {tau:.3g}: the camera hides the mean of "
-            "the image, or tau is too small beside the rounding errors. Use tau = 0 or a larger one."
-        )
-    solution: Tensor = torch.cholesky_solve(systems.mH, factor)
-    return solution
+def aliases(spectrum: Tensor, scale: int) -> Tensor:
+    """Return the HR frequencies of each LR frequency beside each other.
+
+    Parameters
+    ----------
+    spectrum
+        (..., H, W), in the order of ``torch.fft.fft2``, height and width multiples of ``scale``.
+    scale
+        Scale factor s.
+
+    Returns
+    -------
+    Tensor
+        (H / s, W / s, ..., s^2).
+    """
+    *rest, height, width = spectrum.shape
+    parts = spectrum.reshape(-1, scale, height // scale, scale, width // scale)
+    parts = parts.permute(2, 4, 0, 1, 3)
+    return parts.reshape(height // scale, width // scale, *rest, scale**2)
 
 
 def estimate_shifts(ys: Tensor, scale: int, *, upsample: int = 100) -> Tensor:
@@ -290,7 +329,7 @@ def refine_shifts(
     """Improve estimated shifts by turns: solve for the image, then move each frame to fit it.
 
     Each round solves for x with the shifts as they are, and then takes one Gauss-Newton step for
-    the shift of each frame but the first, which stays and so fixes where the HR image lies.
+    the shift of each frame. Only differences of shifts can be seen: the first shift stays.
 
     Source: R. C. Hardie, K. J. Barnard and E. E. Armstrong, "Joint MAP registration and
     high-resolution image estimation using a sequence of undersampled images", IEEE Trans. Image
@@ -326,8 +365,9 @@ def refine_shifts(
             dim=-1,
         )
         step = torch.linalg.lstsq(slopes, residual[..., None]).solution[..., 0].to(shifts)
-        shifts = shifts + step
-        shifts[0] -= step[0]
+        # All frames step, and then the scene is moved so that the first is where it was. To hold the
+        # first and move the others would take K times the rounds to correct an error of the first.
+        shifts = shifts + step - step[0]
     return shifts
 
 
@@ -338,14 +378,6 @@ def _phase(offsets: Tensor, size: int) -> Tensor:
     if size % 2 == 0:  # +1/2 and -1/2 cycle a pixel share a place, and a real signal stays real
         factor[:, size // 2] = torch.cos(math.pi * offsets).to(factor)
     return factor
-
-
-def _aliases(spectrum: Tensor, scale: int) -> Tensor:
-    """Return (H / s, W / s, ..., s^2) from (..., H, W): the HR frequencies of each LR frequency."""
-    *rest, height, width = spectrum.shape
-    parts = spectrum.reshape(-1, scale, height // scale, scale, width // scale)
-    parts = parts.permute(2, 4, 0, 1, 3)
-    return parts.reshape(height // scale, width // scale, *rest, scale**2)
 
 
 def _unalias(parts: Tensor, scale: int) -> Tensor:
