@@ -466,6 +466,67 @@ def test_the_build_recovers_and_runs_only_what_it_must(tmp_path):
     assert status == 1 and "stderr was found" in output, output
 
 
+@pytest.fixture
+def environment(tmp_path, monkeypatch):
+    """An environment that is set up, and the list of the commands that set-up runs."""
+    for name in ("requirements.txt", "pyproject.toml"):
+        (tmp_path / name).write_text("pins")
+    venv = tmp_path / ".venv"
+    (venv / "bin").mkdir(parents=True)
+    (venv / "bin" / "python").touch()
+    monkeypatch.setattr(set_up, "ROOT", tmp_path)
+    monkeypatch.setattr(set_up, "VENV", venv)
+    monkeypatch.setattr(set_up, "VENV_PYTHON", venv / "bin" / "python")
+    monkeypatch.setattr(set_up, "INSTALLED", venv / "book-stamp")
+    monkeypatch.setattr(set_up, "INSTALLING", venv / "book-installing")
+    monkeypatch.setattr(set_up, "_has_pip", lambda: True)
+    commands: list[str] = []
+    monkeypatch.setattr(set_up, "run_step", lambda step, command, advice: commands.append(step))
+    set_up.python_environment()
+    commands.clear()
+    return tmp_path, commands
+
+
+def test_set_up_skips_what_is_done(environment):
+    set_up.python_environment()
+    assert environment[1] == []
+
+
+def test_set_up_installs_again_when_the_pins_change(environment):
+    folder, commands = environment
+    (folder / "requirements.txt").write_text("other pins")
+    set_up.python_environment()
+    assert [command.split(" (")[0] for command in commands] == [
+        "Python packages",
+        "Package lecture_utils",
+    ]
+
+
+def test_set_up_starts_over_after_an_interruption(environment, monkeypatch):
+    folder, commands = environment
+    (folder / "requirements.txt").write_text("other pins")
+
+    def interrupted(step, command, advice):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(set_up, "run_step", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            set_up.python_environment()
+    set_up.python_environment()
+    assert commands[0] == "Python environment"  # python -m venv --clear
+    commands.clear()
+    set_up.python_environment()
+    assert commands == []
+
+
+def test_set_up_names_the_python_it_needs(environment, monkeypatch, capsys):
+    monkeypatch.setattr(set_up.sys, "version_info", (3, 13, 1))
+    with pytest.raises(SystemExit):
+        set_up.python_environment()
+    assert "this is Python 3.13.1, and the pins are for Python 3.11" in capsys.readouterr().err
+
+
 def test_the_lock_file_names_no_host():
     lock = json.loads((ROOT / "package-lock.json").read_text())
     assert not any("resolved" in package for package in lock["packages"].values())
