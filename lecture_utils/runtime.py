@@ -61,12 +61,9 @@ class Run:
         """
         from lightning_fabric import Fabric
 
-        launched_outside = "LT_CLI_USED" in os.environ
-        fabric = (
-            Fabric()
-            if launched_outside
-            else Fabric(accelerator=self.device.type, devices=1, precision=self.precision)
-        )
+        if "LT_CLI_USED" in os.environ:  # `fabric run` has started the processes already
+            return Fabric()
+        fabric = Fabric(accelerator=self.device.type, devices=1, precision=self.precision)
         fabric.launch()
         return fabric
 

@@ -151,4 +151,4 @@ def save(tensors: Mapping[str, Tensor], description: Record, folder: Path) -> Re
     text = json.dumps(entries, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
     write_atomically(folder / f"{description.name}.safetensors", content)
     write_atomically(folder / f"{description.name}.json", text.encode())
-    return Record(**entries)
+    return record(description.name, folder)

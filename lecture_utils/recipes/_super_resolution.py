@@ -188,8 +188,9 @@ def train_network(
     sets, images = training_images(run)
     every = max(1, len(images) // settings.held_out)
     held_out = images[::every] if len(images) > settings.held_out else images[:1]
+    side = run.pick(ci=48, book=240, full=240)
     held_out_pairs = {
-        scale: [pair(image[:240, :240], scale, settings.interpolated) for image in held_out]
+        scale: [pair(image[:side, :side], scale, settings.interpolated) for image in held_out]
         for scale in settings.scales
     }
     kept = [
@@ -236,16 +237,19 @@ def train_network(
         optimizers={"adam": optimizer},
         learning_rate=schedule(settings),
         evaluate=evaluate,
-        evaluate_every=max(1, settings.steps // 25),
+        evaluate_every=max(settings.steps // 25, 10),
         log_every=min(200, max(1, settings.steps // 10)),
         state=state,
         progress=progress,
     )
     metrics = evaluate()
     benchmark, test_images = data.super_resolution_benchmark(run)
+    end = run.pick(ci=64, book=None, full=None)
     prefix = "set5" if benchmark == "Set5" else "photos"
     for scale in settings.scales:
-        test_pairs = [pair(image, scale, settings.interpolated) for image in test_images.values()]
+        test_pairs = [
+            pair(image[:end, :end], scale, settings.interpolated) for image in test_images.values()
+        ]
         values = [
             (psnr(x, y, peak=255.0, border=scale), ssim(x, y, peak=255.0, border=scale))
             for x, y in estimates(average, test_pairs)

@@ -1,8 +1,11 @@
 """Recipes: each runs in profile ci, and a run writes a checkpoint with its record."""
 
 import json
+import os
 import subprocess
 import sys
+from importlib import metadata
+from pathlib import Path
 
 import pytest
 import torch
@@ -76,6 +79,20 @@ def test_checkpoints_and_doctor():
     assert [entry["name"] for entry in records] == checkpoints.names()
     assert command("checkpoints", "verify").returncode == 0
     report = command("doctor").stdout
-    assert torch.__version__ in report
+    assert metadata.version("torch") in report
     assert "data set5" in report
     assert "LECTURE_PROFILE" in report
+
+
+def test_fabric_run_trains_with_two_processes(tmp_path):
+    """`fabric run` starts the processes; the package must not start them again."""
+    done = subprocess.run(
+        [
+            str(Path(sys.executable).with_name("fabric")), "run", "--accelerator", "cpu",
+            "--devices", "2", str(Path(recipes.__file__).parents[1] / "__main__.py"), "train",
+            "fsrcnn_x3", "--profile", "ci", "--out", str(tmp_path), "--state", str(tmp_path / "s"),
+        ],
+        capture_output=True, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert checkpoints.names(tmp_path) == ["fsrcnn_x3"]
