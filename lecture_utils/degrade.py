@@ -496,7 +496,7 @@ def gradient(x: Tensor) -> Tensor:
     Tensor
         (..., 2, H, W): first along the columns (downwards), then along the rows (to the right).
     """
-    return torch.stack((x.roll(-1, dims=-2) - x, x.roll(-1, dims=-1) - x), dim=-3)
+    return torch.stack((x.roll(-1, dims=-2).sub_(x), x.roll(-1, dims=-1).sub_(x)), dim=-3)
 
 
 def gradient_adjoint(p: Tensor) -> Tensor:
@@ -523,7 +523,7 @@ def gradient_adjoint(p: Tensor) -> Tensor:
             "returns it."
         )
     down, right = p.unbind(dim=-3)
-    return down.roll(1, dims=-2) - down + right.roll(1, dims=-1) - right
+    return down.roll(1, dims=-2).sub_(down).add_(right.roll(1, dims=-1)).sub_(right)
 
 
 def gradient_power(shape: tuple[int, int]) -> Tensor:

@@ -184,8 +184,8 @@ def primal_dual(
     p = torch.zeros_like(problem.gradient(x))
     x_bar = x
     for k in range(1, iterations + 1):
-        p = problem.project_(torch.add(p, problem.gradient(x_bar), alpha=s))
-        ahead = torch.add(x, gradient_adjoint(p), alpha=-t)
+        p = problem.project_(problem.gradient(x_bar).mul_(s).add_(p))
+        ahead = gradient_adjoint(p).mul_(-t).add_(x)
         previous, x = x, data_proximal(ahead, problem.y, problem.H, 1 / (2 * t))
         theta = 1 / math.sqrt(1 + 2 * least_curvature * t)
         t, s = theta * t, s / theta
