@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from lecture_utils.degrade import keys_kernel
+from lecture_utils.models._initial import pass_through
 
-def enlarging_deconvolution(width: int, size: int, scale: int, channels: int = 1) -> nn.Module:
+
+def enlarging_deconvolution(
+    width: int, size: int, scale: int, channels: int = 1
+) -> nn.ConvTranspose2d:
     """Return the fractionally strided convolution that ends the network, ``scale`` times as large.
 
     LR pixel i is centred at s i + (s - 1)/2 on the HR grid. The padding p puts the middle of the
     kernel at s i + (size - 1)/2 - p, as near to that centre as whole pixels allow.
+
+    It starts as bi-cubic interpolation of the first feature map, with Keys' kernel cut to ``size``.
 
     Parameters
     ----------
@@ -24,7 +32,7 @@ def enlarging_deconvolution(width: int, size: int, scale: int, channels: int = 1
         Channels of the image.
     """
     padding = int((size - scale) / 2 + 0.5)
-    return nn.ConvTranspose2d(
+    layer = nn.ConvTranspose2d(
         width,
         channels,
         size,
@@ -32,6 +40,15 @@ def enlarging_deconvolution(width: int, size: int, scale: int, channels: int = 1
         padding=padding,
         output_padding=2 * padding - size + scale,
     )
+    nn.init.normal_(layer.weight, std=1e-3)
+    assert layer.bias is not None
+    nn.init.zeros_(layer.bias)
+    line = torch.from_numpy(keys_kernel((np.arange(size) - padding - (scale - 1) / 2) / scale))
+    for phase in range(scale):  # each HR pixel must get weights whose sum is one
+        line[phase::scale] /= line[phase::scale].sum()
+    with torch.no_grad():
+        layer.weight[0] = torch.outer(line, line)
+    return layer
 
 
 class FSRCNN(nn.Module):
@@ -49,6 +66,8 @@ class FSRCNN(nn.Module):
     first
         Size of the first filter: 5 in FSRCNN, 9 in the transition states.
     """
+
+    interpolated = False  # the input is the LR image itself
 
     def __init__(
         self, scale: int = 3, d: int = 56, s: int = 12, m: int = 4, first: int = 5
@@ -74,6 +93,8 @@ class TransitionState1(nn.Module):
 
     Source: Dong, Loy and Tang, ECCV 2016, table 1.
     """
+
+    interpolated = False  # the input is the LR image itself
 
     def __init__(self, scale: int = 3) -> None:
         super().__init__()
@@ -101,10 +122,6 @@ def _initialise(network: nn.Module) -> None:
     for layer in network.modules():
         if isinstance(layer, nn.Conv2d):
             nn.init.kaiming_normal_(layer.weight, a=0.25)
-        elif isinstance(layer, nn.ConvTranspose2d):
-            nn.init.normal_(layer.weight, std=1e-3)
-        else:
-            continue
-        if layer.bias is not None:
-            with torch.no_grad():
-                layer.bias.zero_()
+            assert layer.bias is not None
+            nn.init.zeros_(layer.bias)
+            pass_through(layer)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from lecture_utils.models._initial import pass_through
+
 
 class SRCNN(nn.Module):
     """Extract patches, map them non-linearly, reconstruct: three convolutions, no pooling.
@@ -21,6 +23,8 @@ class SRCNN(nn.Module):
     channels
         Channels of the image: 1 for luminance, 3 for colour.
     """
+
+    interpolated = True  # the input is the bi-cubically enlarged LR image
 
     def __init__(
         self,
@@ -40,6 +44,8 @@ class SRCNN(nn.Module):
             nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
         nn.init.normal_(self.reconstruct.weight, std=1e-3)
         nn.init.zeros_(self.reconstruct.bias)  # type: ignore[arg-type]
+        for layer in (self.extract, self.map, self.reconstruct):
+            pass_through(layer, channels)
 
     def forward(self, interpolated: Tensor) -> Tensor:
         """Map an interpolated image (N, C, H, W) in [0, 1] to an estimate of the same shape."""

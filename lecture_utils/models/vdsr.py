@@ -26,6 +26,8 @@ class VDSR(nn.Module):
         Add the input to the output; False learns the whole image, for comparison.
     """
 
+    interpolated = True  # the input is the bi-cubically enlarged LR image
+
     def __init__(
         self, depth: int = 20, width: int = 64, channels: int = 1, residual: bool = True
     ) -> None:

@@ -31,8 +31,6 @@ class Settings:
     ----------
     scales
         Scale factors trained jointly; each batch has one of them.
-    interpolated
-        True where the network takes the bi-cubically enlarged image, False where it takes LR.
     steps, batch
         Optimisation steps, and patches in each.
     patch
@@ -43,23 +41,25 @@ class Settings:
         Largest norm of the gradient.
     averaging
         Decay of the exponential moving average of the weights, which is what is shipped.
+    loss
+        ``l1`` or ``l2``: the mean absolute or the mean squared difference.
     held_out
-        Training images set aside for validation.
+        Images of each training set that are set aside for validation.
     """
 
     scales: tuple[int, ...]
-    interpolated: bool
     steps: int
     batch: int = 16
     patch: int = 32
     learning_rate: float = 1e-3
     clip: float = 1.0
     averaging: float = 0.999
-    held_out: int = 20
+    loss: str = "l1"
+    held_out: int = 7
 
 
-def training_images(run: Run) -> tuple[list[str], list[NDArray[np.uint8]]]:
-    """Return the names of the training sets that are found, and their images (H, W, 3).
+def training_images(run: Run) -> dict[str, list[NDArray[np.uint8]]]:
+    """Return the images (H, W, 3) of each training set that is found, by the set's name.
 
     Where none is found, the embedded photos serve, so that a recipe can be tried anywhere.
     """
@@ -70,9 +70,22 @@ def training_images(run: Run) -> tuple[list[str], list[NDArray[np.uint8]]]:
     }
     found = [name for name in TRAINING_SETS if data.find(name) is not None]
     if run.profile == "ci" or not found:
-        return ["photos"], list(data.photos().values())
-    images = [image for name in found for _, image in sorted(loaders[name]().items())]
-    return found, images
+        return {"photos": list(data.photos().values())}
+    return {name: [image for _, image in sorted(loaders[name]().items())] for name in found}
+
+
+def split(
+    sets: dict[str, list[NDArray[np.uint8]]], held_out: int
+) -> tuple[dict[str, list[NDArray[np.uint8]]], list[NDArray[np.uint8]]]:
+    """Set ``held_out`` images of each set aside, evenly spaced; return the rest and those."""
+    kept: dict[str, list[NDArray[np.uint8]]] = {}
+    aside: list[NDArray[np.uint8]] = []
+    for name, images in sets.items():
+        every = max(2, len(images) // held_out)
+        chosen = set(range(every // 2, len(images), every)[:held_out])
+        aside += [images[i] for i in sorted(chosen)]
+        kept[name] = [image for i, image in enumerate(images) if i not in chosen]
+    return kept, aside
 
 
 def pair(image: NDArray[np.uint8], scale: int, interpolated: bool) -> tuple[Tensor, Tensor]:
@@ -91,29 +104,41 @@ def pair(image: NDArray[np.uint8], scale: int, interpolated: bool) -> tuple[Tens
 
 
 class Patches:
-    """Random patches of input and target, turned and mirrored at random."""
+    """Random patches of input and target, turned and mirrored at random.
 
-    def __init__(self, images: list[NDArray[np.uint8]], settings: Settings) -> None:
+    Each training set gives the same share of the patches, however large it is, and within a set
+    each pixel the same.
+    """
+
+    def __init__(
+        self, sets: dict[str, list[NDArray[np.uint8]]], settings: Settings, *, interpolated: bool
+    ) -> None:
         self.settings = settings
+        self.interpolated = interpolated
         self.pairs: dict[int, list[tuple[Tensor, Tensor]]] = {}
         self.weights: dict[int, Tensor] = {}
         for scale in settings.scales:
-            pairs = [pair(image, scale, settings.interpolated) for image in images]
-            large = [p for p in pairs if min(p[0].shape[-2:]) >= settings.patch]
-            if not large:
+            self.pairs[scale] = []
+            shares = []
+            for images in sets.values():
+                pairs = [pair(image, scale, interpolated) for image in images]
+                large = [p for p in pairs if min(p[0].shape[-2:]) >= settings.patch]
+                areas = torch.tensor([float(p[0].numel()) for p in large])
+                shares.append(areas / areas.sum())
+                self.pairs[scale] += large
+            if not self.pairs[scale]:
                 raise ValueError(
                     f"No training image holds a patch of {settings.patch} pixels at x{scale}. "
                     "Take smaller patches or larger images."
                 )
-            self.pairs[scale] = large
-            self.weights[scale] = torch.tensor([float(p[0].numel()) for p in large])
+            self.weights[scale] = torch.cat(shares)
 
     def draw(self, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Draw one batch: inputs (B, 1, p, p) and targets (B, 1, q, q), q = p or p times scale."""
         wanted = self.settings
         turn = int(torch.randint(len(wanted.scales), (), generator=generator))
         scale = wanted.scales[turn]
-        factor = 1 if wanted.interpolated else scale
+        factor = 1 if self.interpolated else scale
         chosen = torch.multinomial(
             self.weights[scale], wanted.batch, replacement=True, generator=generator
         ).tolist()
@@ -171,9 +196,6 @@ def train_network(
 ) -> Result:
     """Train a network on luminance patches; ship the average of its weights.
 
-    The loss is the mean absolute difference (L1), which follows the PSNR of easy and hard images
-    more evenly than the squared one.
-
     Parameters
     ----------
     run, state, progress
@@ -185,18 +207,14 @@ def train_network(
     trained
         The parameters to train; all of them without it.
     """
-    sets, images = training_images(run)
-    every = max(1, len(images) // settings.held_out)
-    held_out = images[::every] if len(images) > settings.held_out else images[:1]
+    interpolated = bool(network.interpolated)
+    sets, held_out = split(training_images(run), settings.held_out)
     side = run.pick(ci=48, book=240, full=240)
     held_out_pairs = {
-        scale: [pair(image[:side, :side], scale, settings.interpolated) for image in held_out]
+        scale: [pair(image[:side, :side], scale, interpolated) for image in held_out]
         for scale in settings.scales
     }
-    kept = [
-        image for i, image in enumerate(images) if i % every or len(images) <= settings.held_out
-    ]
-    patches = Patches(kept, settings)
+    patches = Patches(sets, settings, interpolated=interpolated)
 
     fabric = run.fabric
     network = network.to(memory_format=torch.channels_last)
@@ -208,7 +226,8 @@ def train_network(
 
     def step(i: int, generator: torch.Generator) -> dict[str, Tensor]:
         given, target = (fabric.to_device(x) for x in patches.draw(generator))
-        loss = (model(given.to(memory_format=torch.channels_last)) - target).abs().mean()
+        error = model(given.to(memory_format=torch.channels_last)) - target
+        loss = error.abs().mean() if settings.loss == "l1" else error.square().mean()
         optimizer.zero_grad()
         fabric.backward(loss)
         fabric.clip_gradients(model, optimizer, max_norm=settings.clip)
@@ -248,7 +267,7 @@ def train_network(
     prefix = "set5" if benchmark == "Set5" else "photos"
     for scale in settings.scales:
         test_pairs = [
-            pair(image[:end, :end], scale, settings.interpolated) for image in test_images.values()
+            pair(image[:end, :end], scale, interpolated) for image in test_images.values()
         ]
         values = [
             (psnr(x, y, peak=255.0, border=scale), ssim(x, y, peak=255.0, border=scale))
@@ -262,8 +281,9 @@ def train_network(
     return Result(
         tensors=tensors,
         metrics=metrics,
-        settings=asdict(settings) | {"optimizer": "Adam", "loss": "L1", "images": len(kept)},
-        data=sets,
+        settings=asdict(settings)
+        | {"optimizer": "Adam", "images": {name: len(images) for name, images in sets.items()}},
+        data=list(sets),
         history=history,
     )
 

@@ -14,10 +14,9 @@ def _train(run: Run, state: Path, progress: bool) -> Result:
     torch.manual_seed(run.seed)
     settings = Settings(
         scales=(3,),
-        interpolated=False,
-        steps=run.pick(ci=20, book=40_000, full=500_000),
-        batch=run.pick(ci=2, book=24, full=64),
-        patch=24,
+        steps=run.pick(ci=20, book=90_000, full=500_000),
+        batch=run.pick(ci=2, book=16, full=64),
+        patch=20,
         learning_rate=1e-3,
     )
     return train_network(run, state, progress, TransitionState1(scale=3), settings)

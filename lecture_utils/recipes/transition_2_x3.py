@@ -14,11 +14,10 @@ def _train(run: Run, state: Path, progress: bool) -> Result:
     torch.manual_seed(run.seed)
     settings = Settings(
         scales=(3,),
-        interpolated=False,
-        steps=run.pick(ci=20, book=60_000, full=500_000),
-        batch=run.pick(ci=2, book=24, full=64),
-        patch=24,
-        learning_rate=2e-3,
+        steps=run.pick(ci=20, book=90_000, full=500_000),
+        batch=run.pick(ci=2, book=16, full=64),
+        patch=20,
+        learning_rate=3e-3,
     )
     return train_network(run, state, progress, transition_state_2(scale=3), settings)
 
