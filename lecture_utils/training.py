@@ -59,6 +59,23 @@ class History:
         return self.curves[name][-1][1]
 
 
+class DivergedError(FloatingPointError):
+    """A training whose numbers are no longer finite.
+
+    Attributes
+    ----------
+    step
+        The step at which it was noticed.
+    history
+        What was logged until then.
+    """
+
+    def __init__(self, message: str, step: int, history: History) -> None:
+        super().__init__(message)
+        self.step = step
+        self.history = history
+
+
 def train(
     run: Run,
     step: Step,
@@ -111,7 +128,7 @@ def train(
     ------
     ValueError
         If the state on disk belongs to another training or is damaged.
-    FloatingPointError
+    DivergedError
         If a logged number is no longer finite: the state from before stays on disk.
     """
     from tqdm import tqdm
@@ -147,10 +164,12 @@ def train(
                 means = {name: float(total) / count for name, total in sums.items()}
                 sums = {}
                 if not all(np.isfinite(value) for value in means.values()):
-                    raise FloatingPointError(
+                    raise DivergedError(
                         f"At step {history.steps} the training logged {means}; it has diverged. "
                         "Lower the learning rate or clip the gradient, delete the state file if "
-                        "there is one, and start again."
+                        "there is one, and start again.",
+                        history.steps,
+                        history,
                     )
                 history.add(history.steps, means)
                 bar.set_postfix({name: f"{value:.4g}" for name, value in means.items()})

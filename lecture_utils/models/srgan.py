@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from torch import Tensor, nn
 
 
@@ -79,7 +81,7 @@ class Discriminator(nn.Module):
         super().__init__()
         layers: list[nn.Module] = [nn.Conv2d(3, width, 3, padding=1), nn.LeakyReLU(0.2)]
         widths = [width, width, 2 * width, 2 * width, 4 * width, 4 * width, 8 * width, 8 * width]
-        for index, (n_in, n_out) in enumerate(zip(widths[:-1], widths[1:], strict=True)):
+        for index, (n_in, n_out) in enumerate(pairwise(widths)):
             layers += [
                 nn.Conv2d(n_in, n_out, 3, stride=2 - index % 2, padding=1, bias=False),
                 nn.BatchNorm2d(n_out),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -23,6 +24,9 @@ LAYERS = tuple(
     )
 )
 DATA_SET = "vgg19_conv1_1_conv3_4"
+_MEAN = (0.485, 0.456, 0.406)  # of ImageNet's colours, R, G, B in [0, 1]
+_STD = (0.229, 0.224, 0.225)
+_KERAS_MEAN = (123.68, 116.779, 103.939)  # R, G, B in 0 .. 255
 
 
 class VGG19(nn.Module):
@@ -62,8 +66,10 @@ class VGG19(nn.Module):
             else:
                 self.steps[name] = nn.ReLU() if name.startswith("relu") else nn.MaxPool2d(2)
         self.source = "random weights"
-        self.register_buffer("mean", torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1))
-        self.register_buffer("std", torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1))
+        self.mean: Tensor
+        self.std: Tensor
+        self.register_buffer("mean", torch.tensor(_MEAN).view(3, 1, 1))
+        self.register_buffer("std", torch.tensor(_STD).view(3, 1, 1))
         self.requires_grad_(False)
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
@@ -113,11 +119,12 @@ def random_vgg19(layers: Sequence[str], run: Run) -> VGG19:
 
 
 def _copy_keras(network: VGG19) -> None:
-    """Copy the Keras weights: (3, 3, in, out), made for BGR in 0 .. 255 without the mean colour.
+    """Copy the Keras weights: (3, 3, in, out), made for BGR in 0 .. 255 minus the mean colour.
 
-    The network above is fed RGB in units of the colours' spread. The first layer's weights are
-    turned round and scaled accordingly, so that its response is the same number.
+    The network above divides RGB by the colours' spread. The first layer's weights are turned
+    round and scaled accordingly, so that its response is the same number.
     """
+    network.mean.copy_(torch.tensor(_KERAS_MEAN).view(3, 1, 1) / 255)
     folder = data.locate(DATA_SET)
     manifest = json.loads((folder / "model.json").read_text(encoding="utf-8"))["weightsManifest"]
     for group in manifest:
@@ -132,18 +139,13 @@ def _copy_keras(network: VGG19) -> None:
         weight = torch.from_numpy(kernel.reshape(3, 3, step.in_channels, step.out_channels).copy())
         weight = weight.permute(3, 2, 0, 1)
         if own == "conv1_1":
-            weight = weight.flip(1) * (255 * torch.tensor(_BGR_TO_OWN)).view(1, 3, 1, 1)
+            weight = weight.flip(1) * (255 * torch.tensor(_STD)).view(1, 3, 1, 1)
         step.weight.copy_(weight)
         step.bias.copy_(torch.from_numpy(bias.copy()))
 
 
-_BGR_TO_OWN = (0.229, 0.224, 0.225)  # the divisors of the normalisation, R, G, B
-
-
 def _copy_torchvision(network: VGG19, run: Run) -> None:
     """Copy torchvision's weights from its cache; download them in profile ``full`` only."""
-    from pathlib import Path
-
     from torchvision.models import VGG19_Weights
 
     weights = VGG19_Weights.IMAGENET1K_V1
@@ -154,12 +156,12 @@ def _copy_torchvision(network: VGG19, run: Run) -> None:
             "the profile full, which downloads torchvision's (575 MB), or set LECTURE_DATA_DIR to "
             f"a folder that holds {data.get(DATA_SET).folder} (layers up to relu3_4)."
         )
-    given = weights.get_state_dict(progress=run.profile == "full", check_hash=True)
-    index = 0
-    for name in LAYERS:
-        step = network.steps[name] if name in network.steps else None
+    # weights_only: nothing in the file is run
+    given = weights.get_state_dict(
+        progress=run.profile == "full", check_hash=True, weights_only=True
+    )
+    for index, (_, step) in enumerate(network.steps.items()):
         if isinstance(step, nn.Conv2d):
             step.weight.copy_(given[f"features.{index}.weight"])
             assert step.bias is not None
             step.bias.copy_(given[f"features.{index}.bias"])
-        index += 1

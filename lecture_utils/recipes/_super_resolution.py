@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from math import cos, pi
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,9 +19,15 @@ from lecture_utils.degrade import imresize, modcrop
 from lecture_utils.metrics import luminance, psnr, ssim
 from lecture_utils.recipes import Result
 from lecture_utils.runtime import Run
-from lecture_utils.training import train
+from lecture_utils.training import DivergedError, History, train
 
 TRAINING_SETS = ("t91", "bsds500_train", "imagenet_256")
+Images = dict[str, list[NDArray[np.uint8]]]
+LOSSES: dict[str, Callable[[Tensor], Tensor]] = {
+    "l1": lambda error: error.abs().mean(),
+    "l2": lambda error: error.square().mean(),
+    "sum": lambda error: 0.5 * error.square().sum() / len(error),
+}
 
 
 @dataclass(frozen=True)
@@ -37,12 +44,22 @@ class Settings:
         Width of a patch of the network's input in pixels.
     learning_rate
         Peak of the schedule: a linear rise over the first 1 %, then half a cosine down to zero.
+    optimizer
+        ``adam`` or ``sgd`` (momentum 0.9).
     clip
-        Largest norm of the gradient.
+        Largest norm of the gradient; infinity clips nothing.
+    clip_update
+        VDSR's adjustable clipping: each entry of the gradient is cut to this value divided by the
+        learning rate, so no weight moves further than it (without momentum). 0 clips nothing.
     averaging
         Decay of the exponential moving average of the weights, which is what is shipped.
     loss
-        ``l1`` or ``l2``: the mean absolute or the mean squared difference.
+        ``l1`` or ``l2``: the mean absolute or the mean squared difference; ``sum``: half the
+        squared difference, summed over a patch and averaged over the batch.
+    colour
+        What the network sees: ``y`` (luminance), ``ycbcr`` or ``rgb``.
+    sets, images
+        Training sets to take (all that are found without), and how many images of each (all).
     held_out
         Images of each training set that are set aside for validation.
     """
@@ -52,13 +69,18 @@ class Settings:
     batch: int = 16
     patch: int = 32
     learning_rate: float = 1e-3
+    optimizer: str = "adam"
     clip: float = 1.0
+    clip_update: float = 0.0
     averaging: float = 0.999
     loss: str = "l1"
+    colour: str = "y"
+    sets: tuple[str, ...] = ()
+    images: int | None = None
     held_out: int = 7
 
 
-def training_images(run: Run) -> dict[str, list[NDArray[np.uint8]]]:
+def training_images(run: Run) -> Images:
     """Return the images (H, W, 3) of each training set that is found, by the set's name.
 
     Where none is found, the embedded photos serve, so that a recipe can be tried anywhere.
@@ -74,11 +96,9 @@ def training_images(run: Run) -> dict[str, list[NDArray[np.uint8]]]:
     return {name: [image for _, image in sorted(loaders[name]().items())] for name in found}
 
 
-def split(
-    sets: dict[str, list[NDArray[np.uint8]]], held_out: int
-) -> tuple[dict[str, list[NDArray[np.uint8]]], list[NDArray[np.uint8]]]:
+def split(sets: Images, held_out: int) -> tuple[Images, list[NDArray[np.uint8]]]:
     """Set ``held_out`` images of each set aside, evenly spaced; return the rest and those."""
-    kept: dict[str, list[NDArray[np.uint8]]] = {}
+    kept: Images = {}
     aside: list[NDArray[np.uint8]] = []
     for name, images in sets.items():
         every = max(2, len(images) // held_out)
@@ -88,18 +108,37 @@ def split(
     return kept, aside
 
 
-def pair(image: NDArray[np.uint8], scale: int, interpolated: bool) -> tuple[Tensor, Tensor]:
-    """Return input and target luminance of one image, each (1, H, W) in [0, 1].
+def in_colour(image: NDArray[np.uint8], colour: str) -> Tensor:
+    """Return an 8-bit image, (H, W, 3) or grey (H, W), as a network sees it: (C, H, W) in [0, 1].
+
+    Parameters
+    ----------
+    image
+        8-bit RGB or grey.
+    colour
+        ``y``, ``ycbcr`` (both BT.601, studio swing) or ``rgb``.
+    """
+    from skimage.color import rgb2ycbcr
+
+    if colour == "y":
+        grey = luminance(image) if image.ndim == 3 else image.astype(np.float64)
+        return torch.from_numpy(grey)[None].float() / 255
+    if image.ndim == 2:
+        image = np.stack([image] * 3, axis=-1)
+    bands: NDArray[np.float64] = rgb2ycbcr(image) if colour == "ycbcr" else image.astype(float)
+    return torch.from_numpy(bands.transpose(2, 0, 1).copy()).float() / 255
+
+
+def pair(
+    image: NDArray[np.uint8], scale: int, interpolated: bool, colour: str = "y"
+) -> tuple[Tensor, Tensor]:
+    """Return input and target of one image, each (C, H, W) in [0, 1].
 
     The colour image is degraded as the published low-resolution files are (8 bits, MATLAB's
-    imresize), then its luminance is taken.
+    imresize), then brought to the colours that the network sees.
     """
     high = modcrop(image, scale)
-    low = imresize(high, 1 / scale)
-    target, given = (
-        torch.from_numpy(luminance(x) if x.ndim == 3 else x.astype(np.float64))[None].float() / 255
-        for x in (high, low)
-    )
+    given, target = (in_colour(x, colour) for x in (imresize(high, 1 / scale), high))
     return (imresize(given, scale) if interpolated else given), target
 
 
@@ -110,9 +149,7 @@ class Patches:
     each pixel the same.
     """
 
-    def __init__(
-        self, sets: dict[str, list[NDArray[np.uint8]]], settings: Settings, *, interpolated: bool
-    ) -> None:
+    def __init__(self, sets: Images, settings: Settings, *, interpolated: bool) -> None:
         self.settings = settings
         self.interpolated = interpolated
         self.pairs: dict[int, list[tuple[Tensor, Tensor]]] = {}
@@ -121,9 +158,9 @@ class Patches:
             self.pairs[scale] = []
             shares = []
             for images in sets.values():
-                pairs = [pair(image, scale, interpolated) for image in images]
+                pairs = [pair(x, scale, interpolated, settings.colour) for x in images]
                 large = [p for p in pairs if min(p[0].shape[-2:]) >= settings.patch]
-                areas = torch.tensor([float(p[0].numel()) for p in large])
+                areas = torch.tensor([float(p[0][0].numel()) for p in large])
                 shares.append(areas / areas.sum())
                 self.pairs[scale] += large
             if not self.pairs[scale]:
@@ -134,7 +171,7 @@ class Patches:
             self.weights[scale] = torch.cat(shares)
 
     def draw(self, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Draw one batch: inputs (B, 1, p, p) and targets (B, 1, q, q), q = p or p times scale."""
+        """Draw one batch: inputs (B, C, p, p) and targets (B, C, q, q), q = p or p times scale."""
         wanted = self.settings
         turn = int(torch.randint(len(wanted.scales), (), generator=generator))
         scale = wanted.scales[turn]
@@ -173,67 +210,63 @@ def schedule(settings: Settings) -> Callable[[int], float]:
 
 @torch.no_grad()
 def estimates(
-    network: nn.Module, pairs: list[tuple[Tensor, Tensor]]
+    network: nn.Module, pairs: list[tuple[Tensor, Tensor]], colour: str = "y"
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Yield estimate and reference luminance of each pair, (H, W) float64 in 0 .. 255.
 
     The estimate is rounded to 8 bits and clipped, as a written image would be.
     """
+
+    def to_luminance(image: Tensor) -> Tensor:
+        eight_bits = (image.double() * 255).round().clip(0, 255)
+        return 255 * luminance(eight_bits / 255)[0] if colour == "rgb" else eight_bits[0]
+
     device = next(network.parameters()).device
+    was_training = network.training
+    network.eval()
     for given, target in pairs:
-        estimate = network(given[None].to(device)).float().cpu()[0, 0]
-        yield (estimate * 255).round().clip(0, 255).double(), target[0].double() * 255
+        estimate = network(given[None].to(device)).float().cpu()[0]
+        reference = to_luminance(target) if colour == "rgb" else 255 * target[0].double()
+        yield to_luminance(estimate), reference
+    network.train(was_training)
 
 
-def train_network(
+def report(run: Run, network: nn.Module, scales: tuple[int, ...], colour: str) -> dict[str, float]:
+    """Measure a network on Set5 where it is found, otherwise on crops of the embedded photos."""
+    benchmark, images = data.super_resolution_benchmark(run)
+    end = run.pick(ci=64, book=None, full=None)
+    prefix = "set5" if benchmark == "Set5" else "photos"
+    metrics: dict[str, float] = {}
+    for scale in scales:
+        pairs = [
+            pair(image[:end, :end], scale, bool(network.interpolated), colour)
+            for image in images.values()
+        ]
+        values = [
+            (psnr(x, y, peak=255.0, border=scale), ssim(x, y, peak=255.0, border=scale))
+            for x, y in estimates(network, pairs, colour)
+        ]
+        metrics[f"{prefix}_x{scale}_psnr_y"] = float(np.mean([p for p, _ in values]))
+        metrics[f"{prefix}_x{scale}_ssim_y"] = float(np.mean([s for _, s in values]))
+        for name, (value, _) in zip(images, values, strict=True):
+            metrics[f"{prefix}_x{scale}_psnr_y_{name}"] = value
+    return metrics
+
+
+def validation(
     run: Run,
-    state: Path,
-    progress: bool,
     network: nn.Module,
+    images: list[NDArray[np.uint8]],
     settings: Settings,
     *,
-    trained: list[nn.Parameter] | None = None,
-) -> Result:
-    """Train a network on luminance patches; ship the average of its weights.
-
-    Parameters
-    ----------
-    run, state, progress
-        As a recipe gets them.
-    network
-        Maps (N, 1, H, W) to (N, 1, H', W').
-    settings
-        The choices.
-    trained
-        The parameters to train; all of them without it.
-    """
-    interpolated = bool(network.interpolated)
-    sets, held_out = split(training_images(run), settings.held_out)
+    interpolated: bool,
+) -> Callable[[], dict[str, float]]:
+    """Return a function that measures the network on the images set aside."""
     side = run.pick(ci=48, book=240, full=240)
-    held_out_pairs = {
-        scale: [pair(image[:side, :side], scale, interpolated) for image in held_out]
+    pairs = {
+        scale: [pair(x[:side, :side], scale, interpolated, settings.colour) for x in images]
         for scale in settings.scales
     }
-    patches = Patches(sets, settings, interpolated=interpolated)
-
-    fabric = run.fabric
-    network = network.to(memory_format=torch.channels_last)
-    ema = get_ema_multi_avg_fn(settings.averaging)  # type: ignore[no-untyped-call]
-    average = AveragedModel(network, multi_avg_fn=ema)
-    optimizer = torch.optim.Adam(trained or list(network.parameters()), betas=(0.9, 0.99))
-    model, optimizer = fabric.setup(network, optimizer)
-    average = average.to(fabric.device)
-
-    def step(i: int, generator: torch.Generator) -> dict[str, Tensor]:
-        given, target = (fabric.to_device(x) for x in patches.draw(generator))
-        error = model(given.to(memory_format=torch.channels_last)) - target
-        loss = error.abs().mean() if settings.loss == "l1" else error.square().mean()
-        optimizer.zero_grad()
-        fabric.backward(loss)
-        fabric.clip_gradients(model, optimizer, max_norm=settings.clip)
-        optimizer.step()
-        average.update_parameters(network)
-        return {"loss": loss.detach()}
 
     def evaluate() -> dict[str, float]:
         return {
@@ -241,51 +274,169 @@ def train_network(
                 np.mean(
                     [
                         psnr(x, y, peak=255.0, border=scale)
-                        for x, y in estimates(average, held_out_pairs[scale])
+                        for x, y in estimates(network, pairs[scale], settings.colour)
                     ]
                 )
             )
             for scale in settings.scales
         }
 
+    return evaluate
+
+
+def train_network(
+    run: Run,
+    state: Path | None,
+    progress: bool,
+    network: nn.Module,
+    settings: Settings,
+    *,
+    sets: Images | None = None,
+) -> Result:
+    """Train a network on patches; ship the average of its weights.
+
+    Parameters
+    ----------
+    run, state, progress
+        As a recipe gets them; no state is kept where ``state`` is None.
+    network
+        Maps (N, C, H, W) to (N, C, H', W'). Parameters without a gradient stay as they are.
+    settings
+        The choices.
+    sets
+        Images to train on, instead of `training_images`.
+    """
+    interpolated = bool(network.interpolated)
+    sets = sets or training_images(run)
+    kept, held_out = split(sets, settings.held_out)
+    wanted = [name for name in kept if name in settings.sets] or list(kept)
+    kept = {name: kept[name][: settings.images] for name in wanted}
+    patches = Patches(kept, settings, interpolated=interpolated)
+
+    fabric = run.fabric
+    network = network.to(memory_format=torch.channels_last)
+    ema = get_ema_multi_avg_fn(settings.averaging)  # type: ignore[no-untyped-call]
+    average = AveragedModel(network, multi_avg_fn=ema)
+    parameters = [p for p in network.parameters() if p.requires_grad]
+    optimizer: torch.optim.Optimizer
+    if settings.optimizer == "sgd":
+        optimizer = torch.optim.SGD(parameters, lr=settings.learning_rate, momentum=0.9)
+    else:
+        optimizer = torch.optim.Adam(parameters, betas=(0.9, 0.99))
+    model, optimizer = fabric.setup(network, optimizer)
+    average = average.to(fabric.device)
+    rate = schedule(settings)
+
+    def step(i: int, generator: torch.Generator) -> dict[str, Tensor]:
+        given, target = (fabric.to_device(x) for x in patches.draw(generator))
+        error = model(given.to(memory_format=torch.channels_last)) - target
+        loss = LOSSES[settings.loss](error)
+        optimizer.zero_grad()
+        fabric.backward(loss)
+        if settings.clip_update:
+            fabric.clip_gradients(model, optimizer, clip_val=settings.clip_update / rate(i))
+        elif settings.clip < float("inf"):
+            fabric.clip_gradients(model, optimizer, max_norm=settings.clip)
+        optimizer.step()
+        average.update_parameters(network)
+        return {"loss": loss.detach()}
+
+    evaluate = validation(run, average, held_out, settings, interpolated=interpolated)
     history = train(
         run,
         step,
         settings.steps,
         modules={"network": model, "average": average},
-        optimizers={"adam": optimizer},
-        learning_rate=schedule(settings),
+        optimizers={settings.optimizer: optimizer},
+        learning_rate=rate,
         evaluate=evaluate,
         evaluate_every=max(settings.steps // 25, 10),
         log_every=min(200, max(1, settings.steps // 10)),
         state=state,
+        save_every=run.pick(ci=0.0, book=60.0, full=60.0),
         progress=progress,
     )
-    metrics = evaluate()
-    benchmark, test_images = data.super_resolution_benchmark(run)
-    end = run.pick(ci=64, book=None, full=None)
-    prefix = "set5" if benchmark == "Set5" else "photos"
-    for scale in settings.scales:
-        test_pairs = [
-            pair(image[:end, :end], scale, interpolated) for image in test_images.values()
-        ]
-        values = [
-            (psnr(x, y, peak=255.0, border=scale), ssim(x, y, peak=255.0, border=scale))
-            for x, y in estimates(average, test_pairs)
-        ]
-        metrics[f"{prefix}_x{scale}_psnr_y"] = float(np.mean([p for p, _ in values]))
-        metrics[f"{prefix}_x{scale}_ssim_y"] = float(np.mean([s for _, s in values]))
-        for name, (value, _) in zip(test_images, values, strict=True):
-            metrics[f"{prefix}_x{scale}_psnr_y_{name}"] = value
-    tensors = {key: value.half() for key, value in average.module.state_dict().items()}
+    metrics = evaluate() | report(run, average.module, settings.scales, settings.colour)
     return Result(
-        tensors=tensors,
+        tensors=half(average.module),
         metrics=metrics,
-        settings=asdict(settings)
-        | {"optimizer": "Adam", "images": {name: len(images) for name, images in sets.items()}},
-        data=list(sets),
+        settings=describe(settings, kept),
+        data=list(kept),
         history=history,
     )
+
+
+def half(network: nn.Module) -> dict[str, Tensor]:
+    """Return a network's state with its real numbers as float16, which is what is shipped."""
+    return {
+        key: value.half() if value.is_floating_point() else value
+        for key, value in network.state_dict().items()
+    }
+
+
+def describe(settings: Settings, sets: Images) -> dict[str, Any]:
+    """Return the choices and how many images of each set were trained on, for a record."""
+    content = {key: value for key, value in asdict(settings).items() if value != float("inf")}
+    return content | {"images": {name: len(images) for name, images in sets.items()}}
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One of several trainings that are compared: how its network is built, and its choices."""
+
+    build: Callable[[], nn.Module]
+    settings: Settings
+
+
+def train_variants(
+    run: Run,
+    state: Path | None,
+    progress: bool,
+    variants: Mapping[str, Variant],
+    *,
+    sets: Images | None = None,
+    ship: bool = False,
+) -> Result:
+    """Train several networks one after the other and put their results together.
+
+    Every training starts from the same seed. One that diverges is not an error here: its curves end
+    where its numbers did, and the metric ``diverged_at_step`` says when. Each keeps a state of its
+    own, so what is finished is not trained again after an interruption.
+
+    Parameters
+    ----------
+    run, state, progress, sets
+        As in `train_network`; the states stand beside ``state``.
+    variants
+        By the name that stands before each curve's and metric's name, with a colon.
+    ship
+        Whether the weights are part of the result.
+    """
+    sets = sets or training_images(run)
+    history = History()
+    metrics: dict[str, float] = {}
+    tensors: dict[str, Tensor] = {}
+    settings: dict[str, Any] = {}
+    names: set[str] = set()
+    for number, (name, variant) in enumerate(variants.items()):
+        torch.manual_seed(run.seed)
+        own = None if state is None else state.with_name(f"{state.stem}-{number}{state.suffix}")
+        network = variant.build()
+        try:
+            result = train_network(run, own, progress, network, variant.settings, sets=sets)
+        except DivergedError as error:
+            result = Result({}, {"diverged_at_step": error.step}, {}, list(sets), error.history)
+        assert result.history is not None
+        history.steps += result.history.steps
+        history.seconds += result.history.seconds
+        metrics[f"{name}: seconds"] = result.history.seconds
+        history.curves |= {f"{name}: {key}": c for key, c in result.history.curves.items()}
+        metrics |= {f"{name}: {key}": value for key, value in result.metrics.items()}
+        settings[name] = result.settings or asdict(variant.settings)
+        names |= set(result.data)
+        if ship:
+            tensors |= {f"{name}:{key}": value for key, value in result.tensors.items()}
+    return Result(tensors, metrics, settings, sorted(names), history)
 
 
 def start_from(network: nn.Module, name: str, keep: Callable[[str], bool]) -> None:

@@ -1,13 +1,13 @@
-"""FSRCNN (56, 12, 4) at x3, from scratch."""
+"""FSRCNN (56, 12, 4), x3."""
 
 from pathlib import Path
 
 import torch
 
-from lecture_utils.models.fsrcnn import FSRCNN
 from lecture_utils.recipes import Recipe, Result
 from lecture_utils.recipes._super_resolution import Settings, train_network
 from lecture_utils.runtime import Run
+from lecture_utils.super_resolution import build
 
 
 def _train(run: Run, state: Path, progress: bool) -> Result:
@@ -19,7 +19,7 @@ def _train(run: Run, state: Path, progress: bool) -> Result:
         patch=20,
         learning_rate=3e-3,
     )
-    return train_network(run, state, progress, FSRCNN(scale=3), settings)
+    return train_network(run, state, progress, build("fsrcnn_x3"), settings)
 
 
 RECIPE = Recipe("FSRCNN (56, 12, 4), x3", _train)

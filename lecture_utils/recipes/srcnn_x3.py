@@ -4,10 +4,10 @@ from pathlib import Path
 
 import torch
 
-from lecture_utils.models.srcnn import SRCNN
 from lecture_utils.recipes import Recipe, Result
 from lecture_utils.recipes._super_resolution import Settings, train_network
 from lecture_utils.runtime import Run
+from lecture_utils.super_resolution import build
 
 
 def _train(run: Run, state: Path, progress: bool) -> Result:
@@ -19,7 +19,7 @@ def _train(run: Run, state: Path, progress: bool) -> Result:
         patch=40,
         learning_rate=1e-3,
     )
-    return train_network(run, state, progress, SRCNN(), settings)
+    return train_network(run, state, progress, build("srcnn_x3"), settings)
 
 
 RECIPE = Recipe("SRCNN 9-1-5, x3", _train)

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import torch
 
-from lecture_utils.models.fsrcnn import TransitionState1
 from lecture_utils.recipes import Recipe, Result
 from lecture_utils.recipes._super_resolution import Settings, train_network
 from lecture_utils.runtime import Run
+from lecture_utils.super_resolution import build
 
 
 def _train(run: Run, state: Path, progress: bool) -> Result:
@@ -19,7 +19,7 @@ def _train(run: Run, state: Path, progress: bool) -> Result:
         patch=20,
         learning_rate=1e-3,
     )
-    return train_network(run, state, progress, TransitionState1(scale=3), settings)
+    return train_network(run, state, progress, build("transition_1_x3"), settings)
 
 
 RECIPE = Recipe("Transition state 1 between SRCNN-Ex and FSRCNN, x3", _train)

@@ -4,22 +4,22 @@ from pathlib import Path
 
 import torch
 
-from lecture_utils.models.vdsr import VDSR
 from lecture_utils.recipes import Recipe, Result
 from lecture_utils.recipes._super_resolution import Settings, train_network
 from lecture_utils.runtime import Run
+from lecture_utils.super_resolution import build
 
 
 def _train(run: Run, state: Path, progress: bool) -> Result:
     torch.manual_seed(run.seed)
     settings = Settings(
         scales=(2, 3, 4),
-        steps=run.pick(ci=20, book=20_000, full=200_000),
+        steps=run.pick(ci=20, book=30_000, full=200_000),
         batch=run.pick(ci=2, book=16, full=64),
         patch=41,
         learning_rate=1e-3,
     )
-    return train_network(run, state, progress, VDSR(), settings)
+    return train_network(run, state, progress, build("vdsr"), settings)
 
 
 RECIPE = Recipe("VDSR, 20 layers of 64, x2, x3 and x4 jointly", _train)

@@ -1,0 +1,43 @@
+"""VDSR with and without the residual, at low and high learning rates, with and without clipping.
+
+Plain gradient descent with momentum and the paper's loss, half the squared error summed over a
+patch, so that learning rates mean what they mean there. x3, 20 layers of 32.
+"""
+
+from dataclasses import replace
+from functools import partial
+
+from lecture_utils.models.vdsr import VDSR
+from lecture_utils.recipes import Recipe
+from lecture_utils.recipes._ablation import trainer
+from lecture_utils.recipes._super_resolution import Settings, Variant
+from lecture_utils.runtime import Run
+
+WIDTH = 32
+
+
+def variants(run: Run, steps: int) -> dict[str, Variant]:
+    """Return the trainings."""
+    settings = Settings(
+        scales=(3,),
+        steps=steps,
+        batch=run.pick(ci=2, book=16, full=64),
+        patch=36,
+        optimizer="sgd",
+        loss="sum",
+        clip=float("inf"),
+    )
+    high = replace(settings, learning_rate=0.1)
+    clipped = replace(high, clip_update=1e-3)
+    low = replace(settings, learning_rate=1e-4)
+    residual, plain = partial(VDSR, width=WIDTH), partial(VDSR, width=WIDTH, residual=False)
+    return {
+        "residual, high rate, clipped": Variant(residual, clipped),
+        "no residual, high rate, clipped": Variant(plain, clipped),
+        "residual, low rate": Variant(residual, low),
+        "no residual, low rate": Variant(plain, low),
+        "residual, high rate, not clipped": Variant(residual, high),
+    }
+
+
+RECIPE = Recipe("Ablation: VDSR's residual and its learning rate", trainer(variants, book=4_000))
