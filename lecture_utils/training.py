@@ -163,21 +163,16 @@ def train(
                 count = (history.steps - 1) % log_every + 1
                 means = {name: float(total) / count for name, total in sums.items()}
                 sums = {}
-                if not all(np.isfinite(value) for value in means.values()):
-                    raise DivergedError(
-                        f"At step {history.steps} the training logged {means}; it has diverged. "
-                        "Lower the learning rate or clip the gradient, delete the state file if "
-                        "there is one, and start again.",
-                        history.steps,
-                        history,
-                    )
+                _check_finite(means, history)
                 history.add(history.steps, means)
                 bar.set_postfix({name: f"{value:.4g}" for name, value in means.items()})
             if evaluate is not None and (
                 history.steps % evaluate_every == 0 or history.steps == steps
             ):
                 with _untouched_random_state():
-                    history.add(history.steps, evaluate())
+                    measured = evaluate()
+                _check_finite(measured, history)
+                history.add(history.steps, measured)
             now = time.monotonic()
             history.seconds = before + now - started
             # The state is written only where the averages start anew, so that the log, too, is the
@@ -188,6 +183,18 @@ def train(
                 _save(state, modules, optimizers, generator, history)
                 last_saved = now
     return history
+
+
+def _check_finite(values: Mapping[str, float], history: History) -> None:
+    """Stop a training whose numbers are no longer finite."""
+    if not all(np.isfinite(value) for value in values.values()):
+        raise DivergedError(
+            f"At step {history.steps} the training logged {dict(values)}; it has diverged. Lower the "
+            "learning rate or clip the gradient, delete the state file if there is one, and start "
+            "again.",
+            history.steps,
+            history,
+        )
 
 
 class _untouched_random_state:

@@ -432,7 +432,7 @@ def train_variants(
         metrics[f"{name}: seconds"] = result.history.seconds
         history.curves |= {f"{name}: {key}": c for key, c in result.history.curves.items()}
         metrics |= {f"{name}: {key}": value for key, value in result.metrics.items()}
-        settings[name] = result.settings or asdict(variant.settings)
+        settings[name] = result.settings or describe(variant.settings, {})
         names |= set(result.data)
         if ship:
             tensors |= {f"{name}:{key}": value for key, value in result.tensors.items()}
