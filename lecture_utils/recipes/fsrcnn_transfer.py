@@ -44,4 +44,4 @@ def variants(run: Run, steps: int) -> dict[str, Variant]:
     return found
 
 
-RECIPE = Recipe("Ablation: FSRCNN from the layers of another scale", trainer(variants, book=5_000))
+RECIPE = Recipe("Ablation: FSRCNN from the layers of another scale", trainer(variants, book=3_000))

@@ -52,7 +52,7 @@ def psnr_rgb(network: nn.Module, colour: str, run: Run) -> float:
 
 
 def _train(run: Run, state: Path | None, progress: bool) -> Result:
-    result = trainer(variants, book=8_000, ship=True)(run, state, progress)
+    result = trainer(variants, book=4_000, ship=True)(run, state, progress)
     benchmark = data.super_resolution_benchmark(run)[0]
     for name, variant in variants(run, 1).items():
         network = variant.build().eval()

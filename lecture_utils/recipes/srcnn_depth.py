@@ -24,4 +24,4 @@ def variants(run: Run, steps: int) -> dict[str, Variant]:
     }
 
 
-RECIPE = Recipe("Ablation: SRCNN with more layers", trainer(variants, book=8_000))
+RECIPE = Recipe("Ablation: SRCNN with more layers", trainer(variants, book=4_000))

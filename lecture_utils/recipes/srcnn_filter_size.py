@@ -17,4 +17,4 @@ def variants(run: Run, steps: int) -> dict[str, Variant]:
     }
 
 
-RECIPE = Recipe("Ablation: SRCNN with several filter sizes", trainer(variants, book=8_000))
+RECIPE = Recipe("Ablation: SRCNN with several filter sizes", trainer(variants, book=4_000))

@@ -19,4 +19,4 @@ def variants(run: Run, steps: int) -> dict[str, Variant]:
     }
 
 
-RECIPE = Recipe("Ablation: SRCNN on training sets of different size", trainer(variants, book=8_000))
+RECIPE = Recipe("Ablation: SRCNN on training sets of different size", trainer(variants, book=4_000))
