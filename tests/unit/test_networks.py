@@ -4,15 +4,12 @@ import pytest
 import torch
 from torch import nn
 
+from lecture_utils.degrade import imresize
 from lecture_utils.models.fsrcnn import FSRCNN, TransitionState1, transition_state_2
 from lecture_utils.models.srcnn import SRCNN
+from lecture_utils.models.srgan import Discriminator, SRResNet
 from lecture_utils.models.vdsr import VDSR
-
-
-def weights(network):
-    """Count the weights of the convolutions, without biases and PReLU, as the paper does."""
-    layers = (m for m in network.modules() if isinstance(m, nn.Conv2d | nn.ConvTranspose2d))
-    return sum(layer.weight.numel() for layer in layers)
+from lecture_utils.super_resolution import multiply_adds, weight_count
 
 
 @pytest.mark.parametrize(
@@ -26,29 +23,14 @@ def weights(network):
     ],
 )
 def test_weight_counts_are_the_papers(network, count):
-    assert weights(network) == count
-
-
-def multiply_adds(network, image):
-    """Count the multiply-adds of one pass by watching each convolution at work."""
-    total = []
-
-    def watch(layer, inputs, output):
-        grid = inputs[0] if isinstance(layer, nn.ConvTranspose2d) else output
-        total.append(layer.weight.numel() * grid.shape[-2] * grid.shape[-1])
-
-    for layer in network.modules():
-        if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
-            layer.register_forward_hook(watch)
-    network(image)
-    return sum(total)
+    assert weight_count(network) == count
 
 
 def test_speed_ups_by_multiply_adds_are_the_papers():
-    high, low = torch.rand(1, 1, 36, 36), torch.rand(1, 1, 12, 12)
-    slow = multiply_adds(SRCNN((9, 5, 5)), high)
+    slow = multiply_adds(SRCNN((9, 5, 5)), 3, (36, 36))
+    assert slow == 57184 * 36 * 36  # every weight once a pixel
     ratios = [
-        slow / multiply_adds(network, low)
+        slow / multiply_adds(network, 3, (36, 36))
         for network in (TransitionState1(), transition_state_2(), FSRCNN())
     ]
     assert ratios == pytest.approx([8.7, 30.1, 41.3], abs=0.05)
@@ -87,3 +69,55 @@ def test_vdsr_starts_as_interpolation():
     image = torch.rand(1, 1, 20, 20)
     assert torch.equal(VDSR()(image), image)
     assert VDSR(residual=False, depth=3)(image).shape == image.shape
+
+
+@pytest.mark.parametrize("filters", [(9, 1, 5), (9, 5, 5)])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_srcnn_starts_as_interpolation(filters, channels):
+    torch.manual_seed(0)
+    image = torch.rand(2, channels, 20, 20)
+    change = SRCNN(filters, channels=channels)(image) - image
+    assert change.abs().mean() < 0.02
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_networks_on_the_lr_grid_start_as_bicubic_interpolation(scale):
+    """Without the other feature maps the first one gives what bi-cubic interpolation gives.
+
+    On x2 the kernel of 9 pixels holds all of Keys' kernel; for larger scales its tails are cut.
+    """
+    torch.manual_seed(0)
+    rows, columns = torch.meshgrid(torch.arange(24.0), torch.arange(20.0), indexing="ij")
+    low = (0.5 + 0.3 * torch.sin(rows / 3) * torch.cos(columns / 4))[None, None]
+    for network in (FSRCNN(scale), TransitionState1(scale), transition_state_2(scale)):
+        with torch.no_grad():
+            network.enlarge.weight[1:] = 0
+            error = (network(low) - imresize(low, scale))[..., 9:-9, 9:-9].abs().max()
+        assert error < (1e-5 if scale == 2 else 0.03)
+    # A constant image stays constant in each of the phases, whatever is cut.
+    with torch.no_grad():
+        flat = network(torch.full((1, 1, 12, 12), 0.5))[..., 8:-8, 8:-8]
+    assert torch.allclose(flat, torch.tensor(0.5), atol=1e-5)
+
+
+@pytest.mark.parametrize(("blocks", "width"), [(2, 8), (8, 64), (16, 64)])
+def test_srresnet_has_the_papers_layers(blocks, width):
+    w = width
+    count = 3 * 81 * w + 2 * blocks * 9 * w * w + 9 * w * w + 2 * 9 * w * 4 * w + 81 * w * 3
+    network = SRResNet(blocks, width)
+    assert weight_count(network) == count
+    assert network(torch.rand(2, 3, 6, 7)).shape == (2, 3, 24, 28)
+
+
+def test_the_discriminator_halves_four_times_and_takes_any_size():
+    network = Discriminator(width=8)
+    shapes = []
+    for layer in network.features:
+        if isinstance(layer, nn.Conv2d):
+            layer.register_forward_hook(lambda _, __, y: shapes.append(tuple(y.shape[1:])))
+    assert network(torch.rand(2, 3, 96, 96)).shape == (2, 1)
+    assert shapes == [
+        (8, 96, 96), (8, 48, 48), (16, 48, 48), (16, 24, 24),
+        (32, 24, 24), (32, 12, 12), (64, 12, 12), (64, 6, 6),
+    ]  # fmt: skip
+    assert network(torch.rand(3, 3, 40, 56)).shape == (3, 1)
