@@ -103,8 +103,7 @@ def enlarge(network: nn.Module, image: NDArray[np.uint8], scale: int) -> NDArray
     """
     from skimage.color import rgb2ycbcr, ycbcr2rgb
 
-    first = next(m for m in network.modules() if isinstance(m, nn.Conv2d))
-    for_colour = first.in_channels == 3
+    for_colour = input_channels(network) == 3
     if image.ndim != 3 and for_colour:
         raise ValueError(
             f"enlarge got an image of shape {image.shape} for a network of colour images; it needs "
@@ -119,7 +118,8 @@ def enlarge(network: nn.Module, image: NDArray[np.uint8], scale: int) -> NDArray
     given = interpolated if network.interpolated else x
     if not for_colour:
         given = given[:1]
-    y = network(given[None].to(first.weight.device))[0].float().cpu()
+    device = next(network.parameters()).device
+    y = network(given[None].to(device))[0].float().cpu()
     expected = tuple(interpolated.shape[-2:])
     if tuple(y.shape[-2:]) != expected:
         raise ValueError(
@@ -135,6 +135,11 @@ def enlarge(network: nn.Module, image: NDArray[np.uint8], scale: int) -> NDArray
 
 def _to_8_bits(values: NDArray[np.float64]) -> NDArray[np.uint8]:
     return np.rint(values).clip(0, 255).astype(np.uint8)
+
+
+def input_channels(network: nn.Module) -> int:
+    """Return how many channels a network's images have: 1 for luminance, 3 for colour."""
+    return int(_convolutions(network)[0].in_channels)
 
 
 def weight_count(network: nn.Module) -> int:
@@ -172,7 +177,7 @@ def multiply_adds(network: nn.Module, scale: int, shape: tuple[int, int]) -> int
     device = layers[0].weight.device
     was_training = network.training
     try:
-        network.eval()(torch.zeros(1, layers[0].in_channels, height, width, device=device))
+        network.eval()(torch.zeros(1, input_channels(network), height, width, device=device))
     finally:
         network.train(was_training)
         for hook in hooks:
