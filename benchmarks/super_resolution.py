@@ -3,7 +3,7 @@
 For each method and scale factor: the mean PSNR and SSIM on luminance (the scale's width of border
 left out, images shrunk by MATLAB's bi-cubic imresize and rounded to 8 bits), the median milliseconds
 for an image with the mean over the images, and the network's weights and multiply-adds for an HR
-image of 256 x 256 (252 x 252 at x3). The time is that of the whole way from the LR to the HR
+image of 256 x 256 (255 x 255 at x3). The time is that of the whole way from the LR to the HR
 luminance or colour, so it includes the interpolation where a network starts with one.
 
     python benchmarks/super_resolution.py [--set FOLDER] [--scales 2 3 4] [--methods NAME ...]
