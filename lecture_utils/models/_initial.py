@@ -18,3 +18,5 @@ def pass_through(layer: nn.Conv2d, channels: int = 1) -> None:
     layer.weight[:channels] = 0
     for channel in range(channels):
         layer.weight[channel, channel, middle, middle] = 1
+    if layer.bias is not None:
+        layer.bias[:channels] = 0

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import torch
 from torch import Tensor, nn
+
+from lecture_utils.models._initial import pass_through
+
+
+def _silent_norm(width: int) -> nn.BatchNorm2d:
+    """Return a normalisation that starts with the scale 0: what it ends adds nothing at first."""
+    layer = nn.BatchNorm2d(width)
+    nn.init.zeros_(layer.weight)
+    return layer
 
 
 class ResidualBlock(nn.Module):
@@ -17,7 +27,7 @@ class ResidualBlock(nn.Module):
             nn.BatchNorm2d(width),
             nn.PReLU(),
             nn.Conv2d(width, width, 3, padding=1, bias=False),
-            nn.BatchNorm2d(width),
+            _silent_norm(width),
         )
 
     def forward(self, features: Tensor) -> Tensor:
@@ -31,7 +41,7 @@ class SRResNet(nn.Module):
 
     Source: C. Ledig et al., "Photo-realistic single image super-resolution using a generative
     adversarial network", CVPR 2017, figure 4. Trained with the MSE alone it is SRResNet, trained
-    against the discriminator it is the generator of SRGAN.
+    against the discriminator it is the generator of SRGAN. It starts as bi-linear interpolation.
 
     Parameters
     ----------
@@ -45,16 +55,22 @@ class SRResNet(nn.Module):
 
     def __init__(self, blocks: int = 16, width: int = 64) -> None:
         super().__init__()
-        self.first = nn.Sequential(nn.Conv2d(3, width, 9, padding=4), nn.PReLU())
+        first = nn.Conv2d(3, width, 9, padding=4)
+        self.first = nn.Sequential(first, nn.PReLU())
         self.blocks = nn.Sequential(*[ResidualBlock(width) for _ in range(blocks)])
         self.after = nn.Sequential(
-            nn.Conv2d(width, width, 3, padding=1, bias=False), nn.BatchNorm2d(width)
+            nn.Conv2d(width, width, 3, padding=1, bias=False), _silent_norm(width)
         )
         doublings: list[nn.Module] = []
         for _ in range(2):
-            doublings += [nn.Conv2d(width, 4 * width, 3, padding=1), nn.PixelShuffle(2), nn.PReLU()]
+            layer = nn.Conv2d(width, 4 * width, 3, padding=1)
+            _double(layer, 3)
+            doublings += [layer, nn.PixelShuffle(2), nn.PReLU()]
         self.enlarge = nn.Sequential(*doublings)
         self.last = nn.Conv2d(width, 3, 9, padding=4)
+        nn.init.normal_(self.last.weight, std=1e-3)
+        for layer in (first, self.last):
+            pass_through(layer, 3)
 
     def forward(self, low: Tensor) -> Tensor:
         """Map LR colour images (N, 3, H, W) in [0, 1] to (N, 3, 4 H, 4 W)."""
@@ -62,6 +78,18 @@ class SRResNet(nn.Module):
         deep = self.after(self.blocks(shallow))
         estimate: Tensor = self.last(self.enlarge(shallow + deep))
         return estimate
+
+
+@torch.no_grad()
+def _double(layer: nn.Conv2d, channels: int) -> None:
+    """Let the first channels, after the pixel shuffle, be the input's, bi-linearly enlarged by two."""
+    lines = torch.tensor([[0.25, 0.75, 0.0], [0.0, 0.75, 0.25]])
+    kernels = torch.einsum("ax,by->abxy", lines, lines).reshape(4, 3, 3)
+    layer.weight[: 4 * channels] = 0
+    for channel in range(channels):
+        layer.weight[4 * channel : 4 * channel + 4, channel] = kernels
+    assert layer.bias is not None
+    layer.bias[: 4 * channels] = 0
 
 
 class Discriminator(nn.Module):

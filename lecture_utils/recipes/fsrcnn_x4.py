@@ -18,7 +18,7 @@ def _train(run: Run, state: Path, progress: bool) -> Result:
     torch.manual_seed(run.seed)
     settings = Settings(
         scales=(4,),
-        steps=run.pick(ci=20, book=40_000, full=250_000),
+        steps=run.pick(ci=20, book=20_000, full=250_000),
         batch=run.pick(ci=4, book=16, full=64),
         patch=20,
         learning_rate=2e-3,

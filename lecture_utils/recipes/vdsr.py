@@ -14,7 +14,7 @@ def _train(run: Run, state: Path, progress: bool) -> Result:
     torch.manual_seed(run.seed)
     settings = Settings(
         scales=(2, 3, 4),
-        steps=run.pick(ci=20, book=30_000, full=200_000),
+        steps=run.pick(ci=20, book=20_000, full=200_000),
         batch=run.pick(ci=2, book=16, full=64),
         patch=41,
         learning_rate=1e-3,

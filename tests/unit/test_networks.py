@@ -109,6 +109,19 @@ def test_srresnet_has_the_papers_layers(blocks, width):
     assert network(torch.rand(2, 3, 6, 7)).shape == (2, 3, 24, 28)
 
 
+def test_srresnet_starts_as_bilinear_interpolation():
+    torch.manual_seed(0)
+    low = torch.rand(2, 3, 9, 8)
+    with torch.no_grad():
+        network = SRResNet(2, 16).eval()
+        network.last.weight[:, 3:] = 0  # the other feature maps are noise
+        ours = network(low)
+    # Bi-linear twice by 2, each time on the half-pixel grid.
+    double = {"scale_factor": 2, "mode": "bilinear", "align_corners": False}
+    wanted = nn.functional.interpolate(nn.functional.interpolate(low, **double), **double)
+    assert torch.allclose(ours[..., 6:-6, 6:-6], wanted[..., 6:-6, 6:-6], atol=1e-5)
+
+
 def test_the_discriminator_halves_four_times_and_takes_any_size():
     network = Discriminator(width=8)
     shapes = []
