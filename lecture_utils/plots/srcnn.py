@@ -5,14 +5,18 @@ Every function returns an open figure for `lecture_utils.show.figure`, which giv
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lecture_utils import checkpoints
 from lecture_utils.plots._layout import place
+from lecture_utils.runtime import Run
 from lecture_utils.show import COLOURS, DPI, PAGE
+from lecture_utils.super_resolution import weight_count
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -105,6 +109,44 @@ def architecture(
         fontsize=9.5,
     )
     return fig
+
+
+def ablation(name: str, run: Run) -> tuple[dict[str, Curve], str]:
+    """Return the curves of an ablation's variants, and its numbers as a table in Markdown.
+
+    Parameters
+    ----------
+    name
+        A recipe that compares variants; its record names what it holds "VARIANT: NAME".
+    run
+        What the networks are built with, to count their weights.
+    """
+    built = importlib.import_module(f"lecture_utils.recipes.{name}").variants(run, 1)
+    record = checkpoints.record(name)
+    curves: dict[str, Curve] = {
+        variant: record.history[f"{variant}: held_out_x3_psnr_y"] for variant in built
+    }
+    held = {variant: record.metrics[f"{variant}: held_out_x3_psnr_y"] for variant in built}
+    first = next(iter(held.values()))
+    lines = [
+        "| variant | steps | held out (dB) | against the first | Set5 (dB) | weights |",
+        "| --- " * 6 + "|",
+    ]
+    for variant, value in held.items():
+        steps = f"{curves[variant][-1][0]:,}"
+        set5 = record.metrics[f"{variant}: set5_x3_psnr_y"]
+        weights = weight_count(built[variant].build())
+        lines.append(
+            f"| {variant} | {steps} | {value:.2f} | {value - first:+.2f} | {set5:.2f} | {weights:,} |"
+        )
+    return curves, "\n".join(lines)
+
+
+def strongest(maps: Array, count: int = 6) -> tuple[list[int], list[Array]]:
+    """Return the numbers of the maps (n, H, W) that vary most, and these maps."""
+    spread = maps.reshape(len(maps), -1).std(axis=1)
+    best = [int(k) for k in np.argsort(-spread)[:count]]
+    return best, [maps[k] for k in best]
 
 
 def curves(
