@@ -104,44 +104,34 @@ def architecture(networks: Mapping[str, nn.Module], scale: int) -> Figure:
     import matplotlib.pyplot as plt
     from matplotlib.patches import Rectangle
 
-    tall, gap, row = 2.4, 0.62, 4.1
+    tall, length, row = 2.4, 12.4, 4.1
     drawn = {
         f"{title}, {weight_count(network):,} weights": _stacks(network)
         for title, network in networks.items()
     }
-    most = max(len(layers) for layers in drawn.values())
     fig, ax = plt.subplots(figsize=(7.5, 7.4))
     for number, (title, layers) in enumerate(drawn.items()):
         base = -row * number
         ax.text(0, base + tall / 2 + 0.42, title, weight="bold", va="bottom", fontsize=9.5)
-        step = 10.6 / (most - 1) if len(layers) > 5 else 10.6 / 4.6
+        widths = [0.14 + 0.0085 * maps for _, _, maps in layers]
+        space = min((length - sum(widths)) / (len(layers) - 1), 1.9)
         x = 0.0
-        ends: list[float] = []
-        for k, (name, high, maps) in enumerate(layers):
-            wide = 0.10 + 0.0105 * maps
+        for k, ((name, high, maps), wide) in enumerate(zip(layers, widths, strict=True)):
             height = tall if high else tall / scale
-            last = k == len(layers) - 1
             colour = _ORANGE if high else _BLUE
-            face = "#D9D9D9" if k == 0 else (_ORANGE if last else _PALE[colour])
-            x = k * step
-            ax.add_patch(
-                Rectangle((x, base - height / 2), wide, height, fc=face, ec=colour, lw=1.3)
-            )
-            ax.text(x + wide / 2, base - height / 2 - 0.1, f"{maps}", ha="center", va="top", size=8)
+            face = colour if k == len(layers) - 1 else _PALE[colour]
             if k:
-                start = ends[-1]
-                ax.annotate(
-                    "",
-                    (x - 0.03, base),
-                    (start + 0.03, base),
-                    arrowprops={"arrowstyle": "-|>", "lw": 0.9, "color": "black"},
-                )
+                arrow = {"arrowstyle": "-|>", "lw": 0.9, "color": "black"}
+                ax.annotate("", (x - 0.03, base), (x - space + 0.03, base), arrowprops=arrow)
                 label = name.replace("(", "\n(")
-                ax.text((start + x) / 2, base + 0.12, label, ha="center", va="bottom", size=7)
+                ax.text(x - space / 2, base + 0.12, label, ha="center", va="bottom", size=7.5)
             else:
                 ax.text(x - 0.12, base, name, ha="right", va="center", fontsize=9)
-            ends.append(x + wide)
-    ax.set(xlim=(-0.95, 11.4 + gap), ylim=(-row * (len(networks) - 1) - 1.75, tall / 2 + 1.0))
+            box = Rectangle((x, base - height / 2), wide, height, fc=face, ec=colour, lw=1.3)
+            ax.add_patch(box)
+            ax.text(x + wide / 2, base - height / 2 - 0.1, f"{maps}", ha="center", va="top", size=8)
+            x += wide + space
+    ax.set(xlim=(-0.95, length + 0.1), ylim=(-row * (len(networks) - 1) - 1.75, tall / 2 + 1.0))
     low = -row * (len(networks) - 1) - 1.55
     for k, (colour, text) in enumerate(((_ORANGE, "on the HR grid"), (_BLUE, "on the LR grid"))):
         ax.add_patch(Rectangle((0.4 + 4 * k, low), 0.35, 0.3, fc=_PALE[colour], ec=colour, lw=1.3))
@@ -205,25 +195,29 @@ def _table(
 def speed(
     counted: Mapping[str, float],
     measured: Mapping[str, float],
+    shuffled: Mapping[str, float],
     layers: Mapping[str, Sequence[LayerCost]],
 ) -> Figure:
-    """Draw two kinds of speed-up; beside them, layers: operations a second against intensity.
+    """Draw speed-ups; beside them, layers: operations a second against intensity.
 
-    ``layers`` holds two networks.
+    ``shuffled`` holds the speed-ups with pixel shuffle, of some of the networks; ``layers`` two
+    networks.
     """
     import matplotlib.pyplot as plt
 
     fig, (left, right) = plt.subplots(1, 2, figsize=(7.5, 3.9), width_ratios=(1, 1.15))
-    place_of = np.arange(len(counted))
+    names = list(counted)
     for shift, values, colour, label in (
-        (0.19, counted, _SKY, "multiply-adds"),
-        (-0.19, measured, _ORANGE, "measured here"),
+        (-0.27, counted, _SKY, "multiply-adds"),
+        (0.0, measured, _ORANGE, "measured"),
+        (0.27, shuffled, _GREEN, "measured, nine filters"),
     ):
-        bars = left.barh(place_of + shift, list(values.values()), 0.36, color=colour, label=label)
-        left.bar_label(bars, fmt="%.1f", padding=3, fontsize=8.5)
-    left.set_yticks(place_of, [name.replace(" ", "\n", 1) for name in counted])
-    left.invert_yaxis()
-    left.set(xscale="log", xlabel="speed-up over SRCNN-Ex", xlim=(0.7, 150))
+        places = [names.index(name) + shift for name in values]
+        bars = left.barh(places, list(values.values()), 0.26, color=colour, label=label)
+        left.bar_label(bars, fmt="%.1f", padding=3, fontsize=8)
+    left.set_yticks(range(len(names)), [name.replace(" ", "\n", 1) for name in names])
+    left.set(xscale="log", xlabel="speed-up over SRCNN-Ex", xlim=(0.7, 300))
+    left.set_ylim(len(names) - 0.5, -1.5)
     left.legend(loc="upper right", fontsize=8.5)
 
     looks = {"convolution": ("o", _BLUE), "deconvolution": ("s", _GREEN), "rectifier": ("^", _PINK)}
@@ -249,7 +243,9 @@ def speed(
     right.plot([], [], "o", color="0.4", label=f"filled: {second}")
     right.set(xlabel="arithmetic intensity (operations a byte)", ylabel="operations a second")
     right.grid(True)
-    right.legend(loc="lower right", fontsize=8)
+    low, high = right.get_ylim()
+    right.set_ylim(low, high * (high / low) ** 0.45)
+    right.legend(loc="upper left", fontsize=8)
     return fig
 
 
