@@ -197,6 +197,10 @@ def from_published(network: nn.Module, published: dict[str, Tensor]) -> dict[str
     slopes of each PReLU. They are matched in this order. Two differences are made up for:
     convolutions without biases (VDSR) get zeros, and a single slope stands for all channels.
 
+    A state does not hold a deconvolution's padding. Where the checkpoint's network had another one
+    than `enlarging_deconvolution` chooses, set ``padding`` and ``output_padding`` of the layer to
+    those, or the image moves: padding 4, which many take at every scale, is one pixel at x3 and x4.
+
     Parameters
     ----------
     network
