@@ -45,7 +45,9 @@ class Settings:
     patch
         Width of a patch of the network's input in pixels.
     learning_rate
-        Peak of the schedule: a linear rise over the first 1 %, then half a cosine down to zero.
+        Peak of the schedule: a linear rise, then half a cosine down to zero.
+    rise
+        Part of the steps over which the learning rate rises.
     optimizer
         ``adam`` or ``sgd`` (momentum 0.9).
     clip
@@ -71,6 +73,7 @@ class Settings:
     batch: int = 16
     patch: int = 32
     learning_rate: float = 1e-3
+    rise: float = 0.01
     optimizer: str = "adam"
     clip: float = 1.0
     clip_update: float = 0.0
@@ -200,7 +203,7 @@ class Patches:
 
 def schedule(settings: Settings) -> Callable[[int], float]:
     """Return the learning rate as a function of the step."""
-    rise = max(1, settings.steps // 100)
+    rise = max(1, round(settings.rise * settings.steps))
 
     def rate(i: int) -> float:
         if i < rise:
