@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -39,6 +40,15 @@ def test_each_recipe_runs_in_profile_ci(name, tmp_path):
     tensors, again = checkpoints.load(name, tmp_path)
     assert again == record
     assert all(torch.isfinite(t).all() for t in tensors.values())
+
+
+def test_vdsr_is_measured_at_scales_that_it_was_not_trained_for(tmp_path):
+    run = start(profile="ci", device="cpu", quiet=True)
+    record = recipes.run_recipe(
+        "vdsr_scales", run, tmp_path, state=tmp_path / "state", progress=False
+    )
+    found = {key for key in record.metrics if re.fullmatch(r"x[234,]+: \w+_x[234]_psnr_y", key)}
+    assert len([key for key in found if "held_out" not in key]) == 7 * 3
 
 
 def test_a_recipe_resumes(tmp_path):
