@@ -37,60 +37,48 @@ def architecture(ilr: Array, detail: Array, sr: Array) -> Figure:
     import matplotlib.pyplot as plt
     from matplotlib.patches import FancyBboxPatch
 
-    width, height = 1440, 520
+    width, height = 1440, 470
     fig = plt.figure(figsize=(width / DPI, height / DPI), layout="none")
     ax = fig.add_axes((0, 0, 1, 1))
     ax.set(xlim=(0, width), ylim=(height, 0))
     ax.set_axis_off()
-    side = ilr.shape[0]
-    zoom = 190 // side
-    dots = zoom * side
-    middle = 200
+    middle, low, plus = 170, 370, 1196
+    zoom = 150 // ilr.shape[0]
+    dots = zoom * ilr.shape[0]
     top = middle - dots // 2
-    lefts = (16, 1000, width - 16 - dots)
-    titles = (
-        "$\\boldsymbol{x}^{\\mathrm{ILR}}$",
-        "detail",
-        "$\\boldsymbol{x}^{\\mathrm{SR}}$",
-    )
-    for left, title, image in zip(lefts, titles, (ilr, detail, sr), strict=True):
-        place(fig, image, left, top, zoom, title, cmap="gray", vmin=0, vmax=255)
+    lefts = (14, 982, width - 14 - dots)
+    names = ("$\\boldsymbol{x}^{\\mathrm{ILR}}$", "detail", "$\\boldsymbol{x}^{\\mathrm{SR}}$")
+    for left, name, image in zip(lefts, names, (ilr, detail, sr), strict=True):
+        place(fig, image, left, top, zoom, name, cmap="gray", vmin=0, vmax=255)
 
     boxes = (
-        (250, "conv 3×3×1\n64 filters", "layer 1"),
-        (460, "conv 3×3×64\n64 filters", "layers 2 to 19:\n18 times"),
-        (820, "conv 3×3×64\n1 filter", "layer 20"),
+        (214, "conv 3×3×1\n64 filters", "layer 1", _SKY),
+        (476, "conv 3×3×64\n64 filters", "layers 2 to 19,\n18 times", _SKY),
+        (756, "conv 3×3×64\n1 filter", "layer 20", _YELLOW),
     )
-    for (left, text, below), colour in zip(boxes, (_SKY, _SKY, _YELLOW), strict=True):
-        if "18" in below:
-            for shift in (24, 12):
-                ax.add_patch(_box(FancyBboxPatch, left + shift, middle - 60 - shift, 170, colour))
-        ax.add_patch(_box(FancyBboxPatch, left, middle - 60, 170 if left < 800 else 150, colour))
-        centre = left + (85 if left < 800 else 75)
-        ax.text(centre, middle, text, ha="center", va="center", size=9)
-        ax.text(centre, middle + 78, below, ha="center", va="top", size=9)
+    for left, text, below, colour in boxes:
+        for shift in (24, 12, 0) if left == boxes[1][0] else (0,):
+            ax.add_patch(_box(FancyBboxPatch, left + shift, middle - 60 - shift, 176, colour))
+        ax.text(left + 88, middle, text, ha="center", va="center", size=9)
+        ax.text(left + 88, middle + 74, below, ha="center", va="top", size=9)
     arrows = (
-        (lefts[0] + dots + 4, 246, ""),
-        (424, 456, "ReLU"),
-        (658, 816, "ReLU"),
-        (974, lefts[1] - 4, ""),
-        (lefts[1] + dots + 4, 1212, ""),
-        (1238, lefts[2] - 4, ""),
+        (lefts[0] + dots + 4, 210, ""),
+        (394, 472, "ReLU"),
+        (680, 752, "ReLU"),
+        (936, lefts[1] - 4, ""),
+        (lefts[1] + dots + 4, plus - 26, ""),
+        (plus + 26, lefts[2] - 4, ""),
     )
     for start, end, text in arrows:
         _arrow(ax, (start, middle), (end, middle))
-        if text:
-            place_of_text = (start + end) / 2 if end - start > 60 else 440
-            ax.text(place_of_text, middle - 70 if end - start < 60 else middle - 14, text,
-                    ha="center", va="bottom", size=9)  # fmt: skip
-    ax.text(1225, middle, "+", ha="center", va="center", size=15, weight="bold",
-            bbox={"boxstyle": "circle", "fc": "white", "ec": _BLACK, "pad": 0.15})  # fmt: skip
-    low = 420
+        ax.text((start + end) / 2, middle - 12, text, ha="center", va="bottom", size=8)
+    box = {"boxstyle": "circle", "fc": "white", "ec": _BLACK, "pad": 0.15}
+    ax.text(plus, middle, "+", ha="center", va="center", size=14, weight="bold", bbox=box)
     x = lefts[0] + dots / 2
-    ax.plot([x, x, 1225], [top + dots + 8, low, low], color=_ORANGE, lw=2.4)
-    _arrow(ax, (1225, low), (1225, middle + 22), _ORANGE)
-    ax.text(650, low + 14, "residual connection: the input is added to what the 20 layers predict",
-            ha="center", va="top", color=_ORANGE, size=10)  # fmt: skip
+    ax.plot([x, x, plus], [top + dots + 8, low, low], color=_ORANGE, lw=2.4)
+    _arrow(ax, (plus, low), (plus, middle + 24), _ORANGE)
+    text = "residual connection: the input is added to what the 20 layers predict"
+    ax.text(640, low + 12, text, ha="center", va="top", color=_ORANGE, size=10)
     return fig
 
 
@@ -208,14 +196,15 @@ def scales_table(
     from matplotlib.colors import TwoSlopeNorm
     from matplotlib.patches import Rectangle
 
-    norm = TwoSlopeNorm(0, -6, 4)
+    norm = TwoSlopeNorm(0, -8, 6)
     colours = plt.get_cmap("PuOr")
     fig, ax = plt.subplots(figsize=(7.5, 3.7))
     ax.set(xlim=(-1.42, len(columns)), ylim=(len(rows) + 0.02, -0.95))
     ax.set_axis_off()
     ax.text(-0.12, -0.3, "trained for", ha="right", va="center", size=9, style="italic")
     for column, name in enumerate(columns):
-        ax.text(column + 0.5, -0.3, name, ha="center", va="center", size=9, weight="bold")
+        label = name.replace("x", "× ")
+        ax.text(column + 0.5, -0.3, label, ha="center", va="center", size=9, weight="bold")
     for row, scale in enumerate(rows):
         ax.text(-1.4, row + 0.5, f"test\n× {scale}", ha="left", va="center", size=9, weight="bold")
         for column, name in enumerate(columns):
@@ -224,11 +213,20 @@ def scales_table(
                 base = numbers["bi-cubic"][row]
                 shade: Any = "white"
                 if value is not None and base is not None and name != "bi-cubic":
-                    shade = (*colours(norm(value - base))[:3], 0.75)
+                    shade = colours(norm(value - base))
                 box = Rectangle((column + 0.03, row + start), 0.94, 0.46, fc=shade, ec="none")
                 ax.add_patch(box)
                 text = "–" if value is None else f"{value:.2f}"
-                ax.text(column + 0.5, row + start + 0.23, text, ha="center", va="center", size=9)
+                dark = shade != "white" and np.dot(shade[:3], (0.3, 0.59, 0.11)) < 0.5
+                ax.text(
+                    column + 0.5,
+                    row + start + 0.23,
+                    text,
+                    ha="center",
+                    va="center",
+                    size=9,
+                    color="white" if dark else "black",
+                )
                 if column == 0:
                     ax.text(-0.1, row + start + 0.23, source, ha="right", va="center", size=8.5)
             if str(scale) in name.replace("full", "2,3,4").replace("bi-cubic", ""):
@@ -236,7 +234,7 @@ def scales_table(
     scalar = plt.cm.ScalarMappable(norm, colours)
     bar = fig.colorbar(scalar, ax=ax, orientation="horizontal", fraction=0.045, pad=0.02, aspect=45)
     bar.set_label("dB above bi-cubic interpolation")
-    bar.set_ticks([-6, -4, -2, 0, 2, 4])
+    bar.set_ticks([-8, -6, -4, -2, 0, 2, 4, 6])
     return fig
 
 
