@@ -20,7 +20,13 @@ WIDTH = 32
 
 def variants(run: Run, steps: int) -> dict[str, Variant]:
     """Return the trainings."""
-    adam = Settings(scales=(3,), steps=steps, batch=run.pick(ci=2, book=16, full=64), patch=36)
+    adam = Settings(
+        scales=(3,),
+        steps=steps,
+        batch=run.pick(ci=2, book=16, full=64),
+        patch=36,
+        learning_rate=3e-4,
+    )
     settings = replace(adam, optimizer="sgd", loss="sum", clip=float("inf"))
     high = replace(settings, learning_rate=0.1)
     clipped = replace(high, clip_update=3e-5)

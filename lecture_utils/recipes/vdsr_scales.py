@@ -29,6 +29,7 @@ def variants(run: Run, steps: int) -> dict[str, Variant]:
                 steps=steps,
                 batch=run.pick(ci=2, book=16, full=64),
                 patch=36,
+                learning_rate=3e-4,
             ),
         )
         for count in (1, 2, 3)
