@@ -51,6 +51,32 @@ def enlarging_deconvolution(
     return layer
 
 
+@torch.no_grad()
+def stretch(layer: nn.ConvTranspose2d, source: nn.ConvTranspose2d) -> None:
+    """Give a deconvolution the kernels of one for another scale, sampled anew.
+
+    The kernels are taken as functions of the offset in LR pixels: linear between the taps of
+    ``source``, zero beyond them, and read at the taps of ``layer``.
+
+    Parameters
+    ----------
+    layer
+        The deconvolution that is changed.
+    source
+        One of the same numbers of channels, made like it by `enlarging_deconvolution`.
+    """
+
+    def offsets(deconvolution: nn.ConvTranspose2d) -> Tensor:
+        size, s = deconvolution.kernel_size[0], deconvolution.stride[0]
+        return (torch.arange(size) - int(deconvolution.padding[0]) - (s - 1) / 2) / s
+
+    distances = (offsets(layer)[:, None] - offsets(source)).abs()
+    weights = (1 - source.stride[0] * distances).clamp(min=0).to(source.weight)
+    layer.weight.copy_(weights @ source.weight @ weights.T)
+    assert layer.bias is not None and source.bias is not None
+    layer.bias.copy_(source.bias)
+
+
 class FSRCNN(nn.Module):
     """Extract on the LR grid, shrink, map, expand, and enlarge with one deconvolution.
 

@@ -17,8 +17,10 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from lecture_utils import checkpoints, data
 from lecture_utils.degrade import imresize, modcrop
 from lecture_utils.metrics import luminance, psnr, ssim
+from lecture_utils.models.fsrcnn import FSRCNN, stretch
 from lecture_utils.recipes import Result
 from lecture_utils.runtime import Run
+from lecture_utils.super_resolution import load
 from lecture_utils.training import DivergedError, History, train
 
 TRAINING_SETS = ("t91", "bsds500_train", "imagenet_256")
@@ -437,6 +439,18 @@ def train_variants(
         if ship:
             tensors |= {f"{name}:{key}": value for key, value in result.tensors.items()}
     return Result(tensors, metrics, settings, sorted(names), history)
+
+
+def start_from_scale(network: FSRCNN, name: str) -> None:
+    """Start FSRCNN from the shipped one of another scale: its features, its kernels sampled anew.
+
+    The features alone are no start: fresh kernels interpolate the first feature map, and in a
+    trained network that is no longer the image.
+    """
+    source = load(name)
+    assert isinstance(source, FSRCNN)
+    network.features.load_state_dict(source.features.state_dict())
+    stretch(network.enlarge, source.enlarge)
 
 
 def start_from(network: nn.Module, name: str, keep: Callable[[str], bool]) -> None:

@@ -1,4 +1,4 @@
-"""FSRCNN at x2 and x4, from scratch and from the layers of x3: how much time the transfer saves."""
+"""FSRCNN at x2 and x4, from scratch and from that of x3: how much time the transfer saves."""
 
 from collections.abc import Callable
 from functools import partial
@@ -8,16 +8,16 @@ from torch import nn
 from lecture_utils.models.fsrcnn import FSRCNN
 from lecture_utils.recipes import Recipe
 from lecture_utils.recipes._ablation import trainer
-from lecture_utils.recipes._super_resolution import Settings, Variant, start_from
+from lecture_utils.recipes._super_resolution import Settings, Variant, start_from_scale
 from lecture_utils.runtime import Run
 
 
 def _transferred(scale: int, *, frozen: bool) -> Callable[[], nn.Module]:
-    """Return what builds FSRCNN with the features of x3, which stay as they are if ``frozen``."""
+    """Return what builds FSRCNN from that of x3, whose features stay as they are if ``frozen``."""
 
     def build() -> nn.Module:
         network = FSRCNN(scale)
-        start_from(network, "fsrcnn_x3", lambda name: name.startswith("features"))
+        start_from_scale(network, "fsrcnn_x3")
         network.features.requires_grad_(not frozen)
         return network
 

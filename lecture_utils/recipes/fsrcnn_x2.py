@@ -1,4 +1,4 @@
-"""FSRCNN (56, 12, 4), x2, from the layers of x3: all layers but the deconvolution are shared.
+"""FSRCNN (56, 12, 4), x2, from x3: the same layers, and the deconvolution's kernels sampled anew.
 
 The features that serve one scale serve another (Dong, Loy and Tang, ECCV 2016, section 4.4), so the
 training is short. The recipe ``fsrcnn_transfer`` compares it with a training from scratch.
@@ -8,10 +8,10 @@ from pathlib import Path
 
 import torch
 
+from lecture_utils.models.fsrcnn import FSRCNN
 from lecture_utils.recipes import Recipe, Result
-from lecture_utils.recipes._super_resolution import Settings, start_from, train_network
+from lecture_utils.recipes._super_resolution import Settings, start_from_scale, train_network
 from lecture_utils.runtime import Run
-from lecture_utils.super_resolution import build
 
 
 def _train(run: Run, state: Path, progress: bool) -> Result:
@@ -23,8 +23,8 @@ def _train(run: Run, state: Path, progress: bool) -> Result:
         patch=20,
         learning_rate=2e-3,
     )
-    network = build("fsrcnn_x2")
-    start_from(network, "fsrcnn_x3", lambda name: name.startswith("features"))
+    network = FSRCNN(2)
+    start_from_scale(network, "fsrcnn_x3")
     return train_network(run, state, progress, network, settings)
 
 

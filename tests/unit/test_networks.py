@@ -1,11 +1,19 @@
 """The networks have the lecture's sizes: weight counts, multiply-adds, receptive fields, shapes."""
 
+import numpy as np
 import pytest
 import torch
+from scipy.interpolate import RegularGridInterpolator
 from torch import nn
 
 from lecture_utils.degrade import imresize
-from lecture_utils.models.fsrcnn import FSRCNN, TransitionState1, transition_state_2
+from lecture_utils.models.fsrcnn import (
+    FSRCNN,
+    TransitionState1,
+    enlarging_deconvolution,
+    stretch,
+    transition_state_2,
+)
 from lecture_utils.models.srcnn import SRCNN
 from lecture_utils.models.srgan import Discriminator, SRResNet
 from lecture_utils.models.vdsr import VDSR
@@ -134,3 +142,22 @@ def test_the_discriminator_halves_four_times_and_takes_any_size():
         (32, 24, 24), (32, 12, 12), (64, 12, 12), (64, 6, 6),
     ]  # fmt: skip
     assert network(torch.rand(3, 3, 40, 56)).shape == (3, 1)
+
+
+@pytest.mark.parametrize(("scale", "size"), [(2, 9), (3, 9), (4, 12), (5, 17)])
+def test_a_deconvolution_is_stretched_to_another_scale(scale, size):
+    source = FSRCNN(3).enlarge
+    nn.init.normal_(source.weight)
+    nn.init.constant_(source.bias, 0.3)
+    layer = enlarging_deconvolution(56, size, scale)
+    stretch(layer, source)
+    if scale == 3:
+        assert torch.allclose(layer.weight, source.weight, atol=1e-5)
+    assert torch.equal(layer.bias, source.bias)
+    # Against SciPy: the same function of the offset in LR pixels, linear between the taps.
+    taps = (np.arange(11) - 5) / 3  # one more at each end, where the kernel is zero
+    kernel = np.pad(source.weight[7, 0].detach().numpy(), 1)
+    offsets = (np.arange(size) - layer.padding[0] - (scale - 1) / 2) / scale
+    read = RegularGridInterpolator((taps, taps), kernel, bounds_error=False, fill_value=0)
+    expected = read(np.stack(np.meshgrid(offsets, offsets, indexing="ij"), axis=-1))
+    np.testing.assert_allclose(layer.weight[7, 0].detach().numpy(), expected, atol=1e-5)

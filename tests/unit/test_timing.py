@@ -1,0 +1,51 @@
+"""Times are times, and what is counted beside them agrees with sums done by hand."""
+
+import pytest
+import torch
+from torch import nn
+
+from lecture_utils.models.fsrcnn import FSRCNN
+from lecture_utils.super_resolution import build, multiply_adds
+from lecture_utils.timing import layer_costs, median_seconds
+
+
+class Sleeper(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.calls = 0
+
+    def forward(self, x):
+        import time
+
+        self.calls += 1
+        time.sleep(0.2 if self.calls == 1 else 0.01)
+        return x
+
+
+def test_the_first_pass_is_not_counted():
+    module = Sleeper()
+    assert 0.01 <= median_seconds(module, torch.zeros(1), repeats=3) < 0.2
+    assert module.calls == 4
+    with pytest.raises(ValueError, match="at least one"):
+        median_seconds(module, torch.zeros(1), repeats=0)
+
+
+def test_layers_by_hand():
+    network = nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.PReLU(4), nn.Flatten())
+    first, second = layer_costs(network, torch.rand(1, 1, 5, 6), repeats=1)
+    assert (first.kind, second.kind) == ("convolution", "rectifier")
+    assert first.operations == 2 * 9 * 4 * 30
+    assert first.traffic == 4 * (30 + 120 + 36 + 4)
+    assert second.operations == 120
+    assert second.traffic == 4 * (120 + 120 + 4)
+    assert first.intensity == pytest.approx(2160 / 760)
+    assert first.rate == pytest.approx(2160 / first.seconds)
+
+
+@pytest.mark.parametrize("network", [FSRCNN(3), build("srcnn_ex_x3")])
+def test_the_layers_add_up_to_the_network(network):
+    side = 12 if network.interpolated else 4
+    costs = layer_costs(network, torch.rand(1, 1, side, side), repeats=1)
+    counted = sum(cost.operations for cost in costs if cost.kind != "rectifier")
+    assert counted == 2 * multiply_adds(network, 3, (12, 12))
+    assert not any(module._forward_hooks for module in network.modules())
