@@ -42,4 +42,4 @@ def variants(run: Run, steps: int) -> dict[str, Variant]:
     }
 
 
-RECIPE = Recipe("Ablation: VDSR's residual and its learning rate", trainer(variants, book=4_000))
+RECIPE = Recipe("Ablation: VDSR's residual and its learning rate", trainer(variants, book=2_500))
