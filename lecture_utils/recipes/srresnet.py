@@ -20,10 +20,11 @@ def _train(run: Run, state: Path, progress: bool) -> Result:
     torch.manual_seed(run.seed)
     settings = Settings(
         scales=(4,),
-        steps=run.pick(ci=4, book=16_000, full=1_000_000),
-        batch=run.pick(ci=2, book=16, full=16),
+        steps=run.pick(ci=4, book=14_000, full=1_000_000),
+        batch=run.pick(ci=2, book=8, full=16),
         patch=run.pick(ci=12, book=24, full=24),
-        learning_rate=5e-4,
+        learning_rate=4e-4,
+        rise=0.05,
         loss="l2",
         colour="rgb",
     )
