@@ -28,7 +28,6 @@ from torch.nn import functional as F
 from lecture_utils import checkpoints, data, start
 from lecture_utils.degrade import imresize, modcrop
 from lecture_utils.metrics import luminance, psnr, ssim
-from lecture_utils.recipes._super_resolution import in_colour
 from lecture_utils.super_resolution import (
     NETWORKS,
     input_channels,
@@ -36,6 +35,7 @@ from lecture_utils.super_resolution import (
     multiply_adds,
     weight_count,
 )
+from lecture_utils.super_resolution_training import in_colour
 
 SUFFIXES = {".png", ".bmp", ".jpg", ".jpeg", ".tif", ".tiff"}
 

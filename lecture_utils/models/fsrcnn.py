@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from lecture_utils.degrade import keys_kernel
-from lecture_utils.models._initial import pass_through
+from lecture_utils.models.initial import pass_through
 
 
 def enlarging_deconvolution(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from lecture_utils.models._initial import pass_through
+from lecture_utils.models.initial import pass_through
 
 
 class SRCNN(nn.Module):

@@ -7,7 +7,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from lecture_utils.models._initial import pass_through
+from lecture_utils.models.initial import pass_through
 
 
 def _silent_norm(width: int) -> nn.BatchNorm2d:

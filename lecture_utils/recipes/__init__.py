@@ -1,7 +1,8 @@
 """Recipes: how each shipped checkpoint is made, one file each, run with one command.
 
 ``python -m lecture_utils train NAME`` runs ``lecture_utils/recipes/NAME.py``. Such a file holds a
-``RECIPE``; files whose names start with an underscore hold what several recipes share.
+``RECIPE``; what several share is in ``lecture_utils/super_resolution_training.py`` and
+``lecture_utils/srgan_training.py``, which the pages use, too.
 """
 
 from __future__ import annotations
@@ -70,7 +71,7 @@ class Recipe:
 
 def names() -> list[str]:
     """Return the names of all recipes, sorted."""
-    return sorted(m.name for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_"))
+    return sorted(module.name for module in pkgutil.iter_modules(__path__))
 
 
 def get(name: str) -> Recipe:

@@ -7,9 +7,8 @@ from torch import nn
 
 from lecture_utils.models.fsrcnn import FSRCNN
 from lecture_utils.recipes import Recipe
-from lecture_utils.recipes._ablation import trainer
-from lecture_utils.recipes._super_resolution import Settings, Variant, start_from_scale
 from lecture_utils.runtime import Run
+from lecture_utils.super_resolution_training import Settings, Variant, ablation, start_from_scale
 
 
 def _transferred(scale: int, *, frozen: bool) -> Callable[[], nn.Module]:
@@ -44,4 +43,4 @@ def variants(run: Run, steps: int) -> dict[str, Variant]:
     return found
 
 
-RECIPE = Recipe("Ablation: FSRCNN from the layers of another scale", trainer(variants, book=3_000))
+RECIPE = Recipe("Ablation: FSRCNN from the layers of another scale", ablation(variants, book=3_000))

@@ -10,8 +10,8 @@ import torch
 
 from lecture_utils.models.fsrcnn import FSRCNN
 from lecture_utils.recipes import Recipe, Result
-from lecture_utils.recipes._super_resolution import Settings, start_from_scale, train_network
 from lecture_utils.runtime import Run
+from lecture_utils.super_resolution_training import Settings, start_from_scale, train_network
 
 
 def _train(run: Run, state: Path, progress: bool) -> Result:

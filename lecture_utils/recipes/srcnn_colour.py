@@ -14,14 +14,13 @@ from lecture_utils.degrade import imresize, modcrop
 from lecture_utils.metrics import psnr
 from lecture_utils.models.srcnn import SRCNN
 from lecture_utils.recipes import Recipe, Result
-from lecture_utils.recipes._ablation import srcnn_settings, trainer
-from lecture_utils.recipes._super_resolution import Variant, in_colour
 from lecture_utils.runtime import Run
+from lecture_utils.super_resolution_training import Variant, ablation, ablation_settings, in_colour
 
 
 def variants(run: Run, steps: int) -> dict[str, Variant]:
     """Return the trainings: Y alone, Y with Cb and Cr, and RGB."""
-    settings = srcnn_settings(run, steps)
+    settings = ablation_settings(run, steps)
     colour = partial(SRCNN, channels=3)
     return {
         "Y": Variant(SRCNN, settings),
@@ -52,7 +51,7 @@ def psnr_rgb(network: nn.Module, colour: str, run: Run) -> float:
 
 
 def _train(run: Run, state: Path | None, progress: bool) -> Result:
-    result = trainer(variants, book=4_000, ship=True)(run, state, progress)
+    result = ablation(variants, book=4_000, ship=True)(run, state, progress)
     benchmark = data.super_resolution_benchmark(run)[0]
     for name, variant in variants(run, 1).items():
         network = variant.build().eval()

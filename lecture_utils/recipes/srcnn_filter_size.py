@@ -4,17 +4,16 @@ from functools import partial
 
 from lecture_utils.models.srcnn import SRCNN
 from lecture_utils.recipes import Recipe
-from lecture_utils.recipes._ablation import srcnn_settings, trainer
-from lecture_utils.recipes._super_resolution import Variant
 from lecture_utils.runtime import Run
+from lecture_utils.super_resolution_training import Variant, ablation, ablation_settings
 
 
 def variants(run: Run, steps: int) -> dict[str, Variant]:
     """Return the trainings: 9-1-5, 9-3-5 and 9-5-5."""
-    settings = srcnn_settings(run, steps)
+    settings = ablation_settings(run, steps)
     return {
         f"9-{middle}-5": Variant(partial(SRCNN, (9, middle, 5)), settings) for middle in (1, 3, 5)
     }
 
 
-RECIPE = Recipe("Ablation: SRCNN with several filter sizes", trainer(variants, book=4_000))
+RECIPE = Recipe("Ablation: SRCNN with several filter sizes", ablation(variants, book=4_000))

@@ -4,14 +4,13 @@ from dataclasses import replace
 
 from lecture_utils.models.srcnn import SRCNN
 from lecture_utils.recipes import Recipe
-from lecture_utils.recipes._ablation import srcnn_settings, trainer
-from lecture_utils.recipes._super_resolution import Variant
 from lecture_utils.runtime import Run
+from lecture_utils.super_resolution_training import Variant, ablation, ablation_settings
 
 
 def variants(run: Run, steps: int) -> dict[str, Variant]:
     """Return the trainings: three images, T91, and all that is found."""
-    settings = srcnn_settings(run, steps)
+    settings = ablation_settings(run, steps)
     return {
         "3 images": Variant(SRCNN, replace(settings, sets=("t91",), images=3)),
         "T91": Variant(SRCNN, replace(settings, sets=("t91",))),
@@ -19,4 +18,6 @@ def variants(run: Run, steps: int) -> dict[str, Variant]:
     }
 
 
-RECIPE = Recipe("Ablation: SRCNN on training sets of different size", trainer(variants, book=4_000))
+RECIPE = Recipe(
+    "Ablation: SRCNN on training sets of different size", ablation(variants, book=4_000)
+)

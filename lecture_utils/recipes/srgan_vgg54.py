@@ -8,8 +8,8 @@ from pathlib import Path
 import torch
 
 from lecture_utils.recipes import Recipe, Result
-from lecture_utils.recipes._adversarial import train_adversarial
 from lecture_utils.runtime import Run
+from lecture_utils.srgan_training import train_adversarial
 
 
 def _train(run: Run, state: Path, progress: bool) -> Result:

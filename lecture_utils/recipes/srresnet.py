@@ -5,15 +5,15 @@ from pathlib import Path
 import torch
 
 from lecture_utils.recipes import Recipe, Result
-from lecture_utils.recipes._adversarial import perceptual_network, perceptual_report
-from lecture_utils.recipes._super_resolution import (
+from lecture_utils.runtime import Run
+from lecture_utils.srgan_training import perceptual_network, perceptual_report
+from lecture_utils.super_resolution import build
+from lecture_utils.super_resolution_training import (
     Settings,
     split,
     train_network,
     training_images,
 )
-from lecture_utils.runtime import Run
-from lecture_utils.super_resolution import build
 
 
 def _train(run: Run, state: Path, progress: bool) -> Result:

@@ -5,9 +5,9 @@ from pathlib import Path
 import torch
 
 from lecture_utils.recipes import Recipe, Result
-from lecture_utils.recipes._super_resolution import Settings, train_network
 from lecture_utils.runtime import Run
 from lecture_utils.super_resolution import build
+from lecture_utils.super_resolution_training import Settings, train_network
 
 
 def _train(run: Run, state: Path, progress: bool) -> Result:

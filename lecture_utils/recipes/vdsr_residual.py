@@ -11,9 +11,8 @@ from functools import partial
 
 from lecture_utils.models.vdsr import VDSR
 from lecture_utils.recipes import Recipe
-from lecture_utils.recipes._ablation import trainer
-from lecture_utils.recipes._super_resolution import Settings, Variant
 from lecture_utils.runtime import Run
+from lecture_utils.super_resolution_training import Settings, Variant, ablation
 
 WIDTH = 32
 
@@ -42,4 +41,4 @@ def variants(run: Run, steps: int) -> dict[str, Variant]:
     }
 
 
-RECIPE = Recipe("Ablation: VDSR's residual and its learning rate", trainer(variants, book=2_500))
+RECIPE = Recipe("Ablation: VDSR's residual and its learning rate", ablation(variants, book=2_500))

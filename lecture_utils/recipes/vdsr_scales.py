@@ -11,9 +11,8 @@ from pathlib import Path
 
 from lecture_utils.models.vdsr import VDSR
 from lecture_utils.recipes import Recipe, Result
-from lecture_utils.recipes._ablation import trainer
-from lecture_utils.recipes._super_resolution import Settings, Variant, report
 from lecture_utils.runtime import Run
+from lecture_utils.super_resolution_training import Settings, Variant, ablation, report
 
 SCALES = (2, 3, 4)
 WIDTH = 32
@@ -38,7 +37,7 @@ def variants(run: Run, steps: int) -> dict[str, Variant]:
 
 
 def _train(run: Run, state: Path | None, progress: bool) -> Result:
-    result = trainer(variants, book=6_000, ship=True)(run, state, progress)
+    result = ablation(variants, book=6_000, ship=True)(run, state, progress)
     for name, variant in variants(run, 1).items():
         network = variant.build().to(run.device)
         tensors = {

@@ -14,7 +14,7 @@ from lecture_utils.metrics import luminance, psnr, psnr_y
 from lecture_utils.models.fsrcnn import FSRCNN
 from lecture_utils.models.srcnn import SRCNN
 from lecture_utils.models.vdsr import VDSR
-from lecture_utils.recipes._super_resolution import (
+from lecture_utils.super_resolution_training import (
     Patches,
     Settings,
     Variant,

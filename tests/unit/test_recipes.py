@@ -81,7 +81,7 @@ def test_a_killed_recipe_ends_with_the_same_weights(tmp_path):
         import os, signal, sys
         from pathlib import Path
         from lecture_utils import recipes, start
-        from lecture_utils.recipes._super_resolution import Patches
+        from lecture_utils.super_resolution_training import Patches
         folder, kill_at = Path(sys.argv[1]), int(sys.argv[2])
         draw, count = Patches.draw, 0
         def draw_or_die(self, generator):

@@ -16,7 +16,9 @@ from lecture_utils.losses import ContentLoss, feature_distance
 from lecture_utils.models.srgan import Discriminator
 from lecture_utils.models.vgg import VGG19, load_vgg19, random_vgg19
 from lecture_utils.recipes import Result
-from lecture_utils.recipes._super_resolution import (
+from lecture_utils.runtime import Run
+from lecture_utils.super_resolution import build
+from lecture_utils.super_resolution_training import (
     Patches,
     Settings,
     describe,
@@ -29,8 +31,6 @@ from lecture_utils.recipes._super_resolution import (
     training_images,
     validation,
 )
-from lecture_utils.runtime import Run
-from lecture_utils.super_resolution import build
 from lecture_utils.training import train
 
 MEASURED = "relu3_4"  # the deepest layer whose features the book's measurements use

@@ -393,6 +393,9 @@ class Variant:
     settings: Settings
 
 
+Variants = Callable[[Run, int], Mapping[str, Variant]]
+
+
 def train_variants(
     run: Run,
     state: Path | None,
@@ -442,6 +445,21 @@ def train_variants(
         if ship:
             tensors |= {f"{name}:{key}": value for key, value in result.tensors.items()}
     return Result(tensors, metrics, settings, sorted(names), history)
+
+
+def ablation_settings(run: Run, steps: int) -> Settings:
+    """Return the choices that the ablations of SRCNN start from."""
+    return Settings(scales=(3,), steps=steps, batch=run.pick(ci=2, book=16, full=64), patch=36)
+
+
+def ablation(variants: Variants, *, book: int, ship: bool = False) -> Callable[..., Result]:
+    """Return a recipe's function: train every variant, ``book`` steps each in profile ``book``."""
+
+    def train(run: Run, state: Path | None, progress: bool) -> Result:
+        steps = run.pick(ci=10, book=book, full=20 * book)
+        return train_variants(run, state, progress, variants(run, steps), ship=ship)
+
+    return train
 
 
 def start_from_scale(network: FSRCNN, name: str) -> None:
