@@ -17,7 +17,7 @@ from lecture_utils.models.srgan import Discriminator
 from lecture_utils.models.vgg import VGG19, load_vgg19, random_vgg19
 from lecture_utils.recipes import Result
 from lecture_utils.runtime import Run
-from lecture_utils.super_resolution import build
+from lecture_utils.super_resolution import load
 from lecture_utils.super_resolution_training import (
     Patches,
     Settings,
@@ -27,7 +27,6 @@ from lecture_utils.super_resolution_training import (
     report,
     schedule,
     split,
-    start_from,
     training_images,
     validation,
 )
@@ -105,15 +104,13 @@ def train_adversarial(
         loss=layer,
         colour="rgb",
     )
-    load = run.pick(ci=random_vgg19, book=load_vgg19, full=load_vgg19)
-    content = ContentLoss(layer, None if layer == "mse" else load([layer], run))
+    find_vgg = run.pick(ci=random_vgg19, book=load_vgg19, full=load_vgg19)
+    content = ContentLoss(layer, None if layer == "mse" else find_vgg([layer], run))
     vgg = perceptual_network(run)
     kept, held_out = split(training_images(run), settings.held_out)
     patches = Patches(kept, settings, interpolated=False)
 
-    network = build("srresnet")
-    start_from(network, "srresnet", lambda name: True)
-    network = network.to(memory_format=torch.channels_last)
+    network = load("srresnet").train().to(memory_format=torch.channels_last)
     average = AveragedModel(
         network,
         multi_avg_fn=get_ema_multi_avg_fn(settings.averaging),  # type: ignore[no-untyped-call]

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from lecture_utils import checkpoints, data
+from lecture_utils import data
 from lecture_utils.degrade import imresize, modcrop
 from lecture_utils.metrics import luminance, psnr, ssim
 from lecture_utils.models.fsrcnn import FSRCNN, stretch
@@ -472,10 +472,3 @@ def start_from_scale(network: FSRCNN, name: str) -> None:
     assert isinstance(source, FSRCNN)
     network.features.load_state_dict(source.features.state_dict())
     stretch(network.enlarge, source.enlarge)
-
-
-def start_from(network: nn.Module, name: str, keep: Callable[[str], bool]) -> None:
-    """Copy the shipped checkpoint's tensors whose names pass ``keep`` into the network."""
-    tensors, _ = checkpoints.load(name)
-    own = network.state_dict()
-    network.load_state_dict(own | {key: t for key, t in tensors.items() if keep(key)})
