@@ -66,6 +66,8 @@ class Settings:
         Training sets to take (all that are found without), and how many images of each (all).
     held_out
         Images of each training set that are set aside for validation.
+    evaluations
+        How often the network is validated during the training.
     """
 
     scales: tuple[int, ...]
@@ -83,6 +85,7 @@ class Settings:
     sets: tuple[str, ...] = ()
     images: int | None = None
     held_out: int = 7
+    evaluations: int = 25
 
 
 def training_images(run: Run) -> Images:
@@ -355,7 +358,7 @@ def train_network(
         optimizers={settings.optimizer: optimizer},
         learning_rate=rate,
         evaluate=evaluate,
-        evaluate_every=max(settings.steps // 25, 10),
+        evaluate_every=max(settings.steps // settings.evaluations, 10),
         log_every=min(200, max(1, settings.steps // 10)),
         state=state,
         save_every=run.pick(ci=0.0, book=60.0, full=60.0),

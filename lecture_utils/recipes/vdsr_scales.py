@@ -2,7 +2,8 @@
 
 The seven networks are a quarter of VDSR's size each, so that the comparison fits an evening on two
 cores; the recipe ``vdsr`` trains the full network on all three scales. Each network is measured at
-all three scales, also at those that it was not trained for.
+all three scales, also at those that it was not trained for. Each takes equally many steps for each
+of its scales: a joint network trains as long as the single ones that it replaces together.
 """
 
 from functools import partial
@@ -25,10 +26,11 @@ def variants(run: Run, steps: int) -> dict[str, Variant]:
             partial(VDSR, width=WIDTH),
             Settings(
                 scales=scales,
-                steps=steps,
+                steps=steps * len(scales),
                 batch=run.pick(ci=2, book=16, full=64),
                 patch=36,
                 learning_rate=3e-4,
+                evaluations=8,
             ),
         )
         for count in (1, 2, 3)
@@ -37,7 +39,7 @@ def variants(run: Run, steps: int) -> dict[str, Variant]:
 
 
 def _train(run: Run, state: Path | None, progress: bool) -> Result:
-    result = ablation(variants, book=6_000, ship=True)(run, state, progress)
+    result = ablation(variants, book=4_000, ship=True)(run, state, progress)
     for name, variant in variants(run, 1).items():
         network = variant.build().to(run.device)
         tensors = {
