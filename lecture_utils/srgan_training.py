@@ -97,7 +97,7 @@ def train_adversarial(
     """
     settings = Settings(
         scales=(SCALE,),
-        steps=run.pick(ci=4, book=3_000, full=100_000),
+        steps=run.pick(ci=4, book=2_500, full=100_000),
         batch=run.pick(ci=2, book=8, full=16),
         patch=run.pick(ci=12, book=24, full=24),
         learning_rate=1e-4,

@@ -39,7 +39,7 @@ def variants(run: Run, steps: int) -> dict[str, Variant]:
 
 
 def _train(run: Run, state: Path | None, progress: bool) -> Result:
-    result = ablation(variants, book=4_000, ship=True)(run, state, progress)
+    result = ablation(variants, book=3_000, ship=True)(run, state, progress)
     for name, variant in variants(run, 1).items():
         network = variant.build().to(run.device)
         tensors = {
