@@ -100,7 +100,7 @@ def train_adversarial(
         steps=run.pick(ci=4, book=2_500, full=100_000),
         batch=run.pick(ci=2, book=8, full=16),
         patch=run.pick(ci=12, book=24, full=24),
-        learning_rate=1e-4,
+        learning_rate=2e-4,
         loss=layer,
         colour="rgb",
     )
