@@ -286,9 +286,10 @@ def training(live: Mapping[str, Curve], recorded: Mapping[str, Mapping[str, Curv
         live.items(), ("-", "--", "-."), (_BLUE, _ORANGE, _GREEN), strict=False
     ):
         axes[0].plot(*np.array(curve).T, style, color=colour, label=name)
-    axes[0].set(title="here: losses", xlabel="step", ylim=(0, None))
+    axes[0].set(title="here: losses", xlabel="step")
     axes[0].axhline(2 * np.log(2), color="0.5", lw=1, ls=":")
-    axes[0].legend(fontsize=8)
+    axes[0].set_ylim(0, 1.7 * axes[0].get_ylim()[1])  # room for the legend
+    axes[0].legend(fontsize=8, loc="upper left")
     titles = ("shipped: PSNR (dB)", "shipped: distance")
     for ax, title, (_, curves) in zip(axes[1:], titles, recorded.items(), strict=True):
         for (name, curve), mark, colour in zip(curves.items(), _MARKS, COLOURS, strict=False):
@@ -330,7 +331,15 @@ def trade_off(
         axes[1].plot(*np.array(path).T, style, color=colour, ms=5, label=name)
     for (name, pair), mark in zip(points.items(), ("X", "P", "^"), strict=False):
         axes[1].plot(*pair, mark, color=_BLACK, ms=7, ls="none")
-        axes[1].annotate(name, pair, (7, 4), textcoords="offset points", fontsize=8.5)
+        right = pair[0] < np.mean(next(iter(paths.values())), axis=0)[0]  # away from the paths
+        axes[1].annotate(
+            name,
+            pair,
+            (7, 4) if right else (-7, -3),
+            textcoords="offset points",
+            ha="left" if right else "right",
+            fontsize=8.5,
+        )
     axes[1].margins(0.2)
     axes[1].set_title("between two networks")
     axes[1].legend(fontsize=8, loc="best")
