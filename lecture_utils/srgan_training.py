@@ -101,8 +101,10 @@ def train_adversarial(
         batch=run.pick(ci=2, book=8, full=16),
         patch=run.pick(ci=12, book=24, full=24),
         learning_rate=2e-4,
+        clip=float("inf"),
         loss=layer,
         colour="rgb",
+        evaluations=10,
     )
     find_vgg = run.pick(ci=random_vgg19, book=load_vgg19, full=load_vgg19)
     content = ContentLoss(layer, None if layer == "mse" else find_vgg([layer], run))
@@ -166,7 +168,7 @@ def train_adversarial(
         optimizers={"generator": g_optimizer, "discriminator": d_optimizer},
         learning_rate=schedule(settings),
         evaluate=evaluate,
-        evaluate_every=max(settings.steps // 10, 2),
+        evaluate_every=max(settings.steps // settings.evaluations, 2),
         log_every=max(1, settings.steps // 50),
         state=state,
         save_every=run.pick(ci=0.0, book=60.0, full=60.0),
