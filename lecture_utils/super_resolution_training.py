@@ -39,7 +39,8 @@ class Settings:
     Attributes
     ----------
     scales
-        Scale factors trained jointly; each batch has one of them.
+        Scale factors trained jointly: each patch has one of them, or each batch where the
+        network enlarges.
     steps, batch
         Optimisation steps, and patches in each.
     patch
@@ -179,19 +180,27 @@ class Patches:
             self.weights[scale] = torch.cat(shares)
 
     def draw(self, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Draw one batch: inputs (B, C, p, p) and targets (B, C, q, q), q = p or p times scale."""
+        """Draw one batch: inputs (B, C, p, p) and targets (B, C, q, q), q = p or p times scale.
+
+        Where the input is interpolated, all scales have patches of one size, and each patch draws
+        its own scale; otherwise the batch has one.
+        """
         wanted = self.settings
-        turn = int(torch.randint(len(wanted.scales), (), generator=generator))
-        scale = wanted.scales[turn]
-        factor = 1 if self.interpolated else scale
-        chosen = torch.multinomial(
-            self.weights[scale], wanted.batch, replacement=True, generator=generator
-        ).tolist()
+        draws = wanted.batch if self.interpolated else 1
+        turns = torch.randint(len(wanted.scales), (draws,), generator=generator)
+        scales = [wanted.scales[turn] for turn in turns.expand(wanted.batch).tolist()]
+        chosen = {
+            scale: torch.multinomial(
+                self.weights[scale], wanted.batch, replacement=True, generator=generator
+            ).tolist()
+            for scale in sorted(set(scales))
+        }
         places = torch.rand(wanted.batch, 2, generator=generator).tolist()
-        turns = torch.randint(8, (wanted.batch,), generator=generator).tolist()
+        ways = torch.randint(8, (wanted.batch,), generator=generator).tolist()
         inputs, targets = [], []
-        for index, (u, v), way in zip(chosen, places, turns, strict=True):
-            given, target = self.pairs[scale][index]
+        for k, (scale, (u, v), way) in enumerate(zip(scales, places, ways, strict=True)):
+            factor = 1 if self.interpolated else scale
+            given, target = self.pairs[scale][chosen[scale][k]]
             p = wanted.patch
             top = int(u * (given.shape[1] - p + 1))
             left = int(v * (given.shape[2] - p + 1))

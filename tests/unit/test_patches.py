@@ -88,6 +88,30 @@ def test_patches_are_turned_and_mirrored_in_all_eight_ways(run):
     assert len({tuple(row) for row in steps.tolist()}) == 8
 
 
+@pytest.mark.parametrize("interpolated", [True, False])
+def test_scales_are_mixed_within_a_batch_where_the_input_is_interpolated(interpolated, run):
+    """Each scale's inputs and targets are made uniform images of that grey level."""
+    scales = (2, 3, 4)
+    settings = Settings(scales, 1, batch=600, patch=8)
+    patches = Patches({"a": ramps(1, 72, 72, 0)}, settings, interpolated=interpolated)
+    patches.pairs = {
+        scale: [(given * 0 + scale, target * 0 + scale) for given, target in patches.pairs[scale]]
+        for scale in scales
+    }
+    generator = run.generator()
+    draws = [patches.draw(generator) for _ in range(12)]
+    for given, target in draws:
+        assert torch.equal(given.flatten(1)[:, 0], target.flatten(1)[:, 0])
+    shares = [
+        [float((given[:, 0, 0, 0] == s).double().mean()) for s in scales] for given, _ in draws
+    ]
+    if interpolated:
+        assert np.allclose(shares, 1 / 3, atol=0.08)
+    else:
+        assert {round(share) for row in shares for share in row} == {0, 1}
+        assert len({row.index(1.0) for row in shares}) == 3
+
+
 def test_too_small_images_get_a_sentence():
     with pytest.raises(ValueError, match="Take smaller patches"):
         Patches({"a": ramps(1, 20, 20, 0)}, Settings((4,), 1, patch=24), interpolated=False)
