@@ -14,9 +14,7 @@ Without --set the benchmark is Set5 where it is found, otherwise crops of the em
 
 import argparse
 import json
-import statistics
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -27,7 +25,7 @@ from torch.nn import functional as F
 
 from lecture_utils import checkpoints, data, start
 from lecture_utils.degrade import imresize, modcrop
-from lecture_utils.metrics import luminance, psnr, ssim
+from lecture_utils.metrics import psnr, ssim
 from lecture_utils.super_resolution import (
     NETWORKS,
     input_channels,
@@ -35,7 +33,8 @@ from lecture_utils.super_resolution import (
     multiply_adds,
     weight_count,
 )
-from lecture_utils.super_resolution_training import in_colour
+from lecture_utils.super_resolution_training import eight_bit_luminance, in_colour
+from lecture_utils.timing import median_seconds
 
 SUFFIXES = {".png", ".bmp", ".jpg", ".jpeg", ".tif", ".tiff"}
 
@@ -62,7 +61,11 @@ def images_of(folder):
     found = {}
     for path in files:
         with Image.open(path) as image:
-            grey = image.mode in ("L", "1", "I", "I;16")
+            if image.mode not in ("L", "1", "RGB", "RGBA", "P"):
+                sys.exit(
+                    f"{path} has the mode {image.mode}; convert it to 8-bit grey or RGB first."
+                )
+            grey = image.mode in ("L", "1")
             found[path.stem] = np.asarray(image.convert("L" if grey else "RGB"))
     return Path(folder).name, found
 
@@ -73,18 +76,11 @@ def measure(method, colour, images, scale, device, repeat):
     for image in images.values():
         high = modcrop(image, scale)
         low = in_colour(imresize(high, 1 / scale), colour)[None].to(device)
-        seconds = []
-        for _ in range(repeat):
-            began = time.perf_counter()
-            estimate = method(low, scale)
-            if device.type == "cuda":
-                torch.cuda.synchronize()
-            seconds.append(time.perf_counter() - began)
-        eight_bits = (255 * estimate[0].double().cpu()).round().clip(0, 255)
-        y = 255 * luminance(eight_bits / 255)[0] if colour == "rgb" else eight_bits[0]
+        seconds = median_seconds(lambda x: method(x, scale), low, repeat)
+        y = eight_bit_luminance(method(low, scale)[0], colour)
         reference = 255 * in_colour(high, "y")[0].double()
         quality = [f(y, reference, peak=255.0, border=scale) for f in (psnr, ssim)]
-        values.append((*quality, 1000 * statistics.median(seconds)))
+        values.append((*quality, 1000 * seconds))
     return [float(x) for x in np.mean(values, axis=0)]
 
 

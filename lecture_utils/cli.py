@@ -139,6 +139,8 @@ def train(
     recipes.get(name)
     run = start(seed, profile=profile, device=device, precision=precision)
     record = recipes.run_recipe(name, run, out or Path("runs") / name, state=state)
+    if not run.fabric.is_global_zero:
+        return
     for key, value in record.metrics.items():
         print(f"{key:40} {value:g}")
     print(f"The checkpoint {name} is in {out or Path('runs') / name}.")

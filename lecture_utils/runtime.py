@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal, TypeVar, cast, get_args
 
@@ -31,7 +31,8 @@ class Run:
     device
         The PyTorch device that tensors and networks go to.
     precision
-        ``32-true``, ``bf16-mixed`` or ``16-mixed``, in Lightning Fabric's words.
+        ``32-true``, ``bf16-mixed`` or ``16-mixed``, in Lightning Fabric's words. Under
+        ``fabric run`` device and precision are those that its options give this process.
     seed
         The seed that Python, NumPy and PyTorch were started with.
     """
@@ -61,9 +62,10 @@ class Run:
         """
         from lightning_fabric import Fabric
 
-        if "LT_CLI_USED" in os.environ:  # `fabric run` has started the processes already
+        if _under_fabric_run():
             return Fabric()
-        fabric = Fabric(accelerator=self.device.type, devices=1, precision=self.precision)
+        devices = 1 if self.device.index is None else [self.device.index]
+        fabric = Fabric(accelerator=self.device.type, devices=devices, precision=self.precision)
         fabric.launch()
         return fabric
 
@@ -113,6 +115,8 @@ def start(
             "Set LECTURE_PROFILE to one of them, or leave it unset for 'book'."
         )
     chosen_precision = precision or os.environ.get("LECTURE_PRECISION") or "32-true"
+    if _under_fabric_run():
+        chosen_precision = os.environ.get("LT_PRECISION", "32-true")
     if chosen_precision not in get_args(Precision):
         raise ValueError(
             f"The precision is {chosen_precision!r}; it must be one of {get_args(Precision)}. "
@@ -131,9 +135,20 @@ def start(
         precision=cast(Precision, chosen_precision),
         seed=seed,
     )
+    if _under_fabric_run():  # only Fabric knows which device is this process's
+        fabric = run.fabric
+        run = replace(run, device=fabric.device)
+        vars(run)["fabric"] = (
+            fabric  # the processes are connected; a second Fabric would do it again
+        )
     if not quiet:
         print(run)
     return run
+
+
+def _under_fabric_run() -> bool:
+    """Say whether `fabric run` has started this process, and perhaps others, already."""
+    return "LT_CLI_USED" in os.environ
 
 
 def _device(name: str) -> torch.device:

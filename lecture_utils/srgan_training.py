@@ -160,6 +160,11 @@ def train_adversarial(
     def evaluate() -> dict[str, float]:
         return psnr_held_out() | perceptual_report(run, average.module, vgg, held_out)
 
+    choices = describe(settings, kept) | {
+        "content_weight": weight,
+        "features": "" if content.vgg is None else content.vgg.source,
+        "start": "srresnet",
+    }
     history = train(
         run,
         step,
@@ -171,16 +176,17 @@ def train_adversarial(
         evaluate_every=max(settings.steps // settings.evaluations, 2),
         log_every=max(1, settings.steps // 50),
         state=state,
+        settings=choices,
         save_every=run.pick(ci=0.0, book=60.0, full=60.0),
         progress=progress,
     )
+    tensors = half(average.module)
+    average.module.load_state_dict(tensors)  # what is shipped is what is measured
     metrics = evaluate() | report(run, average.module, settings.scales, "rgb")
-    features = "" if content.vgg is None else content.vgg.source
     return Result(
-        tensors=half(average.module),
+        tensors=tensors,
         metrics=metrics,
-        settings=describe(settings, kept)
-        | {"content_weight": weight, "features": features, "start": "srresnet"},
+        settings=choices,
         data=list(kept),
         history=history,
     )

@@ -54,6 +54,7 @@ NETWORKS: dict[str, Network] = {
     "srgan_mse": Network("SRGAN-MSE", (4,), _generator),
     "srgan_vgg22": Network("SRGAN-VGG22", (4,), _generator),
     "srgan_vgg34": Network("SRGAN-VGG34", (4,), _generator),
+    "srgan_vgg54": Network("SRGAN-VGG54", (4,), _generator),
 }
 
 
@@ -98,11 +99,24 @@ def enlarge(network: nn.Module, image: NDArray[np.uint8], scale: int) -> NDArray
 
     Raises
     ------
+    TypeError
+        If the image is not 8-bit.
     ValueError
-        If the network's result has another size, or a network for colour gets a grey image.
+        If the network's result has another size, if a network for colour gets a grey image, or if
+        the image has another number of channels.
     """
     from skimage.color import rgb2ycbcr, ycbcr2rgb
 
+    if image.dtype != np.uint8:
+        raise TypeError(
+            f"enlarge got an image of {image.dtype}; it needs uint8 in 0 .. 255. Of values in [0, 1], "
+            "`(255 * image).round().astype(np.uint8)` makes one."
+        )
+    if image.ndim not in (2, 3) or (image.ndim == 3 and image.shape[-1] != 3):
+        raise ValueError(
+            f"enlarge got an image of shape {image.shape}; it needs RGB (H, W, 3) or grey (H, W). "
+            "Leave out an alpha channel with `image[..., :3]`."
+        )
     for_colour = input_channels(network) == 3
     if image.ndim != 3 and for_colour:
         raise ValueError(

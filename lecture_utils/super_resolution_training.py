@@ -60,11 +60,13 @@ class Settings:
         Decay of the exponential moving average of the weights, which is what is shipped.
     loss
         ``l1`` or ``l2``: the mean absolute or the mean squared difference; ``sum``: half the
-        squared difference, summed over a patch and averaged over the batch.
+        squared difference, summed over a patch and averaged over the batch. SRGAN's content
+        loss has the names of `ContentLoss`.
     colour
         What the network sees: ``y`` (luminance), ``ycbcr`` or ``rgb``.
     sets, images
-        Training sets to take (all that are found without), and how many images of each (all).
+        Training sets to take (all that there are without), and how many images of each (all).
+        Where no set is found, the embedded photos stand in for each.
     held_out
         Images of each training set that are set aside for validation.
     evaluations
@@ -92,17 +94,24 @@ class Settings:
 def training_images(run: Run) -> Images:
     """Return the images (H, W, 3) of each training set that is found, by the set's name.
 
-    Where none is found, the embedded photos serve, so that a recipe can be tried anywhere.
+    Profile ``full`` downloads those that are missing and can be had. In the others the embedded
+    photos serve where none is found, so that a recipe can be tried anywhere.
     """
     loaders = {
         "t91": data.t91,
         "bsds500_train": data.bsds500_train,
         "imagenet_256": data.imagenet_256,
     }
-    found = [name for name in TRAINING_SETS if data.find(name) is not None]
+    found = [
+        name
+        for name in TRAINING_SETS
+        if data.find(name) is not None or (run.profile == "full" and data.get(name).remote)
+    ]
     if run.profile == "ci" or not found:
         return {"photos": list(data.photos().values())}
-    return {name: [image for _, image in sorted(loaders[name]().items())] for name in found}
+    with run.fabric.rank_zero_first(local=True):  # one process a machine downloads
+        images = {name: loaders[name](run=run) for name in found}
+    return {name: [image for _, image in sorted(images[name].items())] for name in found}
 
 
 def split(sets: Images, held_out: int) -> tuple[Images, list[NDArray[np.uint8]]]:
@@ -225,6 +234,15 @@ def schedule(settings: Settings) -> Callable[[int], float]:
     return rate
 
 
+def eight_bit_luminance(image: Tensor, colour: str) -> Tensor:
+    """Return the luminance (H, W), float64 in 0 .. 255, of an estimate (C, H, W) in [0, 1].
+
+    The estimate, in the colours that `in_colour` names, is first rounded to 8 bits and clipped.
+    """
+    eight_bits = (255 * image.cpu().double()).round().clip(0, 255)
+    return 255 * luminance(eight_bits / 255)[0] if colour == "rgb" else eight_bits[0]
+
+
 @torch.no_grad()
 def estimates(
     network: nn.Module, pairs: list[tuple[Tensor, Tensor]], colour: str = "y"
@@ -233,18 +251,15 @@ def estimates(
 
     The estimate is rounded to 8 bits and clipped, as a written image would be.
     """
-
-    def to_luminance(image: Tensor) -> Tensor:
-        eight_bits = (image.double() * 255).round().clip(0, 255)
-        return 255 * luminance(eight_bits / 255)[0] if colour == "rgb" else eight_bits[0]
-
     device = next(network.parameters()).device
     was_training = network.training
     network.eval()
     for given, target in pairs:
         estimate = network(given[None].to(device)).float().cpu()[0]
-        reference = to_luminance(target) if colour == "rgb" else 255 * target[0].double()
-        yield to_luminance(estimate), reference
+        reference = 255 * target[0].double()
+        if colour == "rgb":
+            reference = eight_bit_luminance(target, colour)
+        yield eight_bit_luminance(estimate, colour), reference
     network.train(was_training)
 
 
@@ -326,6 +341,12 @@ def train_network(
     interpolated = bool(network.interpolated)
     sets = sets or training_images(run)
     kept, held_out = split(sets, settings.held_out)
+    lacking = [name for name in settings.sets if name not in kept]
+    if lacking and list(kept) != ["photos"]:
+        raise data.DataNotFoundError(
+            f"This training takes the set {lacking[0]!r}, and found are {', '.join(kept)}. "
+            f"`python -m lecture_utils data fetch {lacking[0]}` gets it, or says how."
+        )
     wanted = [name for name in kept if name in settings.sets] or list(kept)
     kept = {name: kept[name][: settings.images] for name in wanted}
     patches = Patches(kept, settings, interpolated=interpolated)
@@ -370,12 +391,15 @@ def train_network(
         evaluate_every=max(settings.steps // settings.evaluations, 10),
         log_every=min(200, max(1, settings.steps // 10)),
         state=state,
+        settings=describe(settings, kept),
         save_every=run.pick(ci=0.0, book=60.0, full=60.0),
         progress=progress,
     )
+    tensors = half(average.module)
+    average.module.load_state_dict(tensors)  # what is shipped is what is measured
     metrics = evaluate() | report(run, average.module, settings.scales, settings.colour)
     return Result(
-        tensors=half(average.module),
+        tensors=tensors,
         metrics=metrics,
         settings=describe(settings, kept),
         data=list(kept),
@@ -421,7 +445,7 @@ def train_variants(
 
     Every training starts from the same seed. One that diverges is not an error here: its curves end
     where its numbers did, and the metric ``diverged_at_step`` says when. Each keeps a state of its
-    own, so what is finished is not trained again after an interruption.
+    own, so after an interruption what has reached its last step is not trained again.
 
     Parameters
     ----------
@@ -457,6 +481,16 @@ def train_variants(
         if ship:
             tensors |= {f"{name}:{key}": value for key, value in result.tensors.items()}
     return Result(tensors, metrics, settings, sorted(names), history)
+
+
+def variant_tensors(result: Result, name: str) -> dict[str, Tensor]:
+    """Return the shipped weights of one variant in float32; of one that diverged there are none."""
+    prefix = f"{name}:"
+    return {
+        key.removeprefix(prefix): value.float()
+        for key, value in result.tensors.items()
+        if key.startswith(prefix)
+    }
 
 
 def ablation_settings(run: Run, steps: int) -> Settings:

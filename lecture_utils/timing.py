@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,13 +51,13 @@ class LayerCost:
 
 
 @torch.no_grad()
-def median_seconds(module: nn.Module, given: Tensor, repeats: int = 5) -> float:
+def median_seconds(module: Callable[[Tensor], Tensor], given: Tensor, repeats: int = 5) -> float:
     """Return the median time of a pass in seconds, after a first pass that is not counted.
 
     Parameters
     ----------
     module
-        What is timed.
+        What is timed: a network, a layer or a function.
     given
         Its input, on the same device. A GPU is waited for before each look at the clock.
     repeats
@@ -69,7 +70,13 @@ def median_seconds(module: nn.Module, given: Tensor, repeats: int = 5) -> float:
     """
     if repeats < 1:
         raise ValueError(f"The number of passes is {repeats}; at least one must be timed.")
-    synchronize = getattr(torch, given.device.type).synchronize
+
+    def synchronize() -> None:
+        if given.device.type == "cuda":
+            torch.cuda.synchronize(given.device)
+        elif given.device.type == "mps":
+            torch.mps.synchronize()
+
     module(given)
     times = []
     for _ in range(repeats):

@@ -145,7 +145,7 @@ def sub_gradient(
             direction = g.sign()
         p = problem.tau * direction
         slope = problem.data_gradient(x) + gradient_adjoint(p)
-        length = slope.square().mean().sqrt().clamp(min=1e-300)
+        length = slope.square().mean().sqrt().clamp(min=torch.finfo(slope.dtype).tiny)
         x = x - step / math.sqrt(k) * slope / length
         callback(k, x, p)
     return x
@@ -194,10 +194,10 @@ def primal_dual(
     return x
 
 
-_SOLVERS: dict[str, Callable[..., Tensor]] = {
-    "primal-dual": primal_dual,
-    "smoothed": smoothed,
-    "subgradient": sub_gradient,
+_SOLVERS: dict[str, tuple[Callable[..., Tensor], str]] = {  # and the name of its option
+    "primal-dual": (primal_dual, "balance"),
+    "smoothed": (smoothed, "epsilon"),
+    "subgradient": (sub_gradient, "step"),
 }
 
 
@@ -260,7 +260,13 @@ def total_variation(
         raise ValueError(
             f"iterations is {iterations!r}; a solver needs a whole number of at least 1."
         )
+    solve, option = _SOLVERS[method]
     for name, value in options.items():
+        if name != option:
+            raise TypeError(
+                f"The method {method!r} got {name!r}; its only option is {option!r}. Leave the other "
+                "out or take its method."
+            )
         if not (math.isfinite(value) and value > 0):
             raise ValueError(f"{name} is {value}; it must be finite and above 0.")
     problem = Problem(y, H, tau, isotropic, wrap)
@@ -271,7 +277,7 @@ def total_variation(
             f"The start has the shape {tuple(x.shape)} and the type {x.dtype}; for this LR image and "
             f"the scale factor {H.scale} it needs the shape {wanted} and the type {y.dtype}."
         )
-    return _SOLVERS[method](problem, x, iterations, callback or _ignore, **options)
+    return solve(problem, x, iterations, callback or _ignore, **options)
 
 
 def _ignore(k: int, x: Tensor, p: Tensor) -> None:

@@ -25,7 +25,7 @@ from lecture_utils.files import write_atomically
 from lecture_utils.runtime import Run
 
 Step = Callable[[int, torch.Generator], Mapping[str, float | Tensor]]
-_FORMAT = "lecture_utils training state 1"
+_FORMAT = "lecture_utils training state 2"
 
 
 @dataclass
@@ -51,12 +51,6 @@ class History:
         """Append one value to each named curve."""
         for name, value in values.items():
             self.curves.setdefault(name, []).append((step, float(value)))
-
-    def last(self, name: str) -> float:
-        """Return the newest value of a curve."""
-        if name not in self.curves:
-            raise KeyError(f"No curve is called {name!r}; there are {sorted(self.curves)}.")
-        return self.curves[name][-1][1]
 
 
 class DivergedError(FloatingPointError):
@@ -88,6 +82,7 @@ def train(
     evaluate_every: int = 1000,
     log_every: int = 100,
     state: Path | None = None,
+    settings: Mapping[str, Any] | None = None,
     save_every: float = 60.0,
     progress: bool | None = None,
 ) -> History:
@@ -100,7 +95,8 @@ def train(
     step
         Called as ``step(i, generator)``: does optimisation step i (from 0), drawing what is random
         from the CPU ``generator`` or from PyTorch's, NumPy's or Python's global one; returns
-        numbers to log, such as ``{"loss": loss.detach()}``.
+        numbers to log, such as ``{"loss": loss.detach()}``. With several processes it draws from
+        ``generator`` or PyTorch's, which differ between them and are kept for each.
     steps
         How many steps the training has in all, those of earlier starts included.
     modules, optimizers
@@ -112,9 +108,13 @@ def train(
         Returns numbers to log; called every ``evaluate_every`` steps and after the last. It must
         not change the modules, and whatever it draws does not disturb the training.
     log_every
-        The steps' numbers are averaged over this many steps.
+        The steps' numbers are averaged over this many steps, and over the processes.
     state
-        The file of the resumable state (safetensors); None keeps none.
+        The file of the resumable state (safetensors); None keeps none. Several machines need a
+        folder that all of them see.
+    settings
+        The training's choices. A state made with others, another seed or another precision is
+        refused; only more ``steps`` may be asked for than at its start.
     save_every
         Seconds between two writings of the state.
     progress
@@ -135,9 +135,20 @@ def train(
 
     generator = run.generator(offset=run.fabric.global_rank)
     history = History()
-    if state is not None and state.exists():
-        _load(state, modules, optimizers, generator, history)
-    writes = run.fabric.is_global_zero and state is not None
+    # As JSON gives them back, so that a tuple equals the list that was read.
+    choices = json.loads(
+        json.dumps({"seed": run.seed, "precision": run.precision} | (settings or {}))
+    )
+    choices.pop("steps", None)
+    if state is not None:
+        found = _agreed(run, {"exists": float(state.exists())})["exists"]
+        if 0 < found < 1:
+            raise ValueError(
+                f"The training state {state} is there for some of the {run.fabric.world_size} processes "
+                "only. Put it into a folder that all machines see."
+            )
+        if found:
+            _load(run, state, modules, optimizers, generator, history, choices)
     show = progress if progress is not None else run.profile != "ci"
 
     started = last_saved = time.monotonic()
@@ -153,7 +164,9 @@ def train(
                     for group in optimizer.param_groups:
                         group["lr"] = learning_rate(i)
             for name, value in step(i, generator).items():
-                value = torch.as_tensor(value, dtype=torch.float64).detach()
+                value = torch.as_tensor(value).detach()
+                if value.device.type != "mps":  # which has no float64
+                    value = value.double()
                 sums[name] = sums[name] + value if name in sums else value
             history.steps = i + 1
             bar.update()
@@ -161,7 +174,7 @@ def train(
             boundary = history.steps % log_every == 0 or history.steps == steps
             if boundary:
                 count = (history.steps - 1) % log_every + 1
-                means = {name: float(total) / count for name, total in sums.items()}
+                means = _agreed(run, {name: float(total) / count for name, total in sums.items()})
                 sums = {}
                 _check_finite(means, history)
                 history.add(history.steps, means)
@@ -170,19 +183,29 @@ def train(
                 history.steps % evaluate_every == 0 or history.steps == steps
             ):
                 with _untouched_random_state():
-                    measured = evaluate()
+                    measured = _agreed(run, evaluate())
                 _check_finite(measured, history)
                 history.add(history.steps, measured)
             now = time.monotonic()
             history.seconds = before + now - started
             # The state is written only where the averages start anew, so that the log, too, is the
             # same after a restart.
-            due = now - last_saved >= save_every or history.steps == steps
-            if writes and boundary and due:
-                assert state is not None
-                _save(state, modules, optimizers, generator, history)
-                last_saved = now
+            if state is not None and boundary:
+                late = _agreed(run, {"late": float(now - last_saved >= save_every)})["late"]
+                if late or history.steps == steps:
+                    _save(run, state, modules, optimizers, generator, history, choices)
+                    last_saved = now
     return history
+
+
+def _agreed(run: Run, values: Mapping[str, float]) -> dict[str, float]:
+    """Return the means over all processes, so that all of them log and decide the same."""
+    if run.fabric.world_size == 1:
+        return dict(values)
+    dtype = torch.float32 if run.fabric.device.type == "mps" else torch.float64
+    own = torch.tensor(list(values.values()), dtype=dtype, device=run.fabric.device)
+    mean: Tensor = run.fabric.all_reduce(own, reduce_op="mean")
+    return dict(zip(values, mean.tolist(), strict=True))
 
 
 def _check_finite(values: Mapping[str, float], history: History) -> None:
@@ -202,25 +225,47 @@ class _untouched_random_state:
 
     def __enter__(self) -> None:
         self.saved = (random.getstate(), np.random.get_state(), torch.get_rng_state())  # noqa: NPY002
+        self.cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else None
 
     def __exit__(self, *_: object) -> None:
         random.setstate(self.saved[0])
         np.random.set_state(self.saved[1])  # noqa: NPY002
         torch.set_rng_state(self.saved[2])
+        if self.cuda is not None:
+            torch.cuda.set_rng_state_all(self.cuda)
+
+
+def _generators(run: Run, generator: torch.Generator) -> dict[str, Tensor]:
+    """Return the states of the generators that differ between processes."""
+    states = {"training": generator.get_state(), "torch": torch.get_rng_state()}
+    if run.fabric.device.type == "cuda":
+        states["cuda"] = torch.cuda.get_rng_state(run.fabric.device)
+    return states
 
 
 def _save(
+    run: Run,
     path: Path,
     modules: Mapping[str, nn.Module],
     optimizers: Mapping[str, Optimizer],
     generator: torch.Generator,
     history: History,
+    choices: dict[str, Any],
 ) -> None:
-    """Write everything that a resumed training needs: tensors, and the rest as JSON beside them."""
+    """Write everything that a resumed training needs: tensors, and the rest as JSON beside them.
+
+    Every process calls it, since each has generators of its own; the first one writes.
+    """
     from safetensors.torch import save
 
     tensors: dict[str, Tensor] = {}
-    rest: dict[str, Any] = {"optimizers": {}}
+    for name, own in _generators(run, generator).items():
+        gathered: Tensor = run.fabric.all_gather(own)
+        for rank, value in enumerate(gathered.reshape(-1, own.numel())):
+            tensors[f"random/{name}/{rank}"] = value
+    if not run.fabric.is_global_zero:
+        return
+    rest: dict[str, Any] = {"optimizers": {}, "choices": choices}
     for name, module in modules.items():
         for key, value in module.state_dict().items():
             tensors[f"module/{name}/{key}"] = value
@@ -236,11 +281,6 @@ def _save(
         rest["optimizers"][name] = {"param_groups": plain["param_groups"], "scalars": scalars}
     kind, keys, position, has_gauss, gauss = np.random.get_state()  # noqa: NPY002
     tensors["random/numpy"] = torch.from_numpy(np.asarray(keys).astype(np.int64))
-    tensors["random/torch"] = torch.get_rng_state()
-    tensors["random/training"] = generator.get_state()
-    if torch.cuda.is_available():
-        for index, value in enumerate(torch.cuda.get_rng_state_all()):
-            tensors[f"random/cuda/{index}"] = value
     rest["numpy"] = [kind, position, has_gauss, gauss]
     version, words, gauss_next = random.getstate()
     rest["python"] = [version, list(words), gauss_next]
@@ -255,11 +295,13 @@ def _save(
 
 
 def _load(
+    run: Run,
     path: Path,
     modules: Mapping[str, nn.Module],
     optimizers: Mapping[str, Optimizer],
     generator: torch.Generator,
     history: History,
+    choices: dict[str, Any],
 ) -> None:
     """Put a saved state back into the modules, the optimisers, the generators and the history."""
     from safetensors import SafetensorError, safe_open
@@ -271,6 +313,15 @@ def _load(
         if metadata.get("format") != _FORMAT:
             raise ValueError(f"its format is {metadata.get('format')!r}, not {_FORMAT!r}")
         rest = json.loads(metadata["rest"])
+        for key in sorted(choices.keys() | rest["choices"].keys()):
+            theirs, ours = (d.get(key, "nothing") for d in (rest["choices"], choices))
+            if theirs != ours:
+                raise ValueError(f"its {key} is {theirs!r}, and this training's is {ours!r}")
+        processes = sum(key.startswith("random/training/") for key in tensors)
+        if processes != run.fabric.world_size:
+            raise ValueError(
+                f"it is that of {processes} processes, and this training has {run.fabric.world_size}"
+            )
         groups: dict[str, dict[str, Tensor]] = {}
         for key, value in tensors.items():
             part, _, tail = key.partition("/")
@@ -305,11 +356,11 @@ def _load(
     np.random.set_state((kind, keys, position, has_gauss, gauss))  # noqa: NPY002
     version, words, gauss_next = rest["python"]
     random.setstate((version, tuple(words), gauss_next))
-    torch.set_rng_state(tensors["random/torch"])
-    cuda = [tensors[key] for key in sorted(tensors) if key.startswith("random/cuda/")]
-    if cuda and torch.cuda.device_count() == len(cuda):
-        torch.cuda.set_rng_state_all(cuda)
-    generator.set_state(tensors["random/training"])
+    rank = run.fabric.global_rank
+    torch.set_rng_state(tensors[f"random/torch/{rank}"])
+    generator.set_state(tensors[f"random/training/{rank}"])
+    if run.fabric.device.type == "cuda" and f"random/cuda/{rank}" in tensors:
+        torch.cuda.set_rng_state(tensors[f"random/cuda/{rank}"], run.fabric.device)
     curves = rest["history"]["curves"]
     history.curves = {
         name: [(int(i), float(v)) for i, v in curve] for name, curve in curves.items()

@@ -10,9 +10,7 @@ from lecture_utils.degrade import keys_kernel
 from lecture_utils.models.initial import pass_through
 
 
-def enlarging_deconvolution(
-    width: int, size: int, scale: int, channels: int = 1
-) -> nn.ConvTranspose2d:
+def enlarging_deconvolution(width: int, size: int, scale: int) -> nn.ConvTranspose2d:
     """Return the fractionally strided convolution that ends the network, ``scale`` times as large.
 
     LR pixel i is centred at s i + (s - 1)/2 on the HR grid. The padding p puts the middle of the
@@ -28,13 +26,11 @@ def enlarging_deconvolution(
         Width of the kernel in HR pixels.
     scale
         The scale factor s, at most ``size``.
-    channels
-        Channels of the image.
     """
     padding = int((size - scale) / 2 + 0.5)
     layer = nn.ConvTranspose2d(
         width,
-        channels,
+        1,
         size,
         stride=scale,
         padding=padding,

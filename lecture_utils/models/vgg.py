@@ -1,4 +1,4 @@
-"""VGG19 as a source of features: any layer by its name, and distances between two images' features."""
+"""VGG19 as a source of features: any layer by its name."""
 
 from __future__ import annotations
 

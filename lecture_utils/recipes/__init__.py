@@ -106,6 +106,11 @@ def run_recipe(
         The resumable state; without it ``runs/NAME-PROFILE.safetensors`` below the working folder.
     progress
         Show a progress bar.
+
+    Returns
+    -------
+    The record as it was written; of several processes only the first one writes, and the others'
+    has no hash.
     """
     recipe = get(name)
     state = state or Path("runs") / f"{name}-{run.profile}.safetensors"
@@ -130,7 +135,10 @@ def run_recipe(
             for key, curve in (result.history.curves if result.history else {}).items()
         },
     )
-    return checkpoints.save(result.tensors, description, out)
+    if run.fabric.is_global_zero:  # several processes must not write one file
+        description = checkpoints.save(result.tensors, description, out)
+    run.fabric.barrier()
+    return description
 
 
 def source_commit() -> str:
@@ -161,7 +169,9 @@ def hardware(run: Run) -> str:
                 break
     except OSError:
         pass  # not Linux: the short name does
-    return f"{model}, {torch.get_num_threads()} of {os.cpu_count()} cores"
+    cores = f"{model}, {torch.get_num_threads()} of {os.cpu_count()} cores"
+    processes = run.fabric.world_size
+    return cores if processes == 1 else f"{cores} for each of {processes} processes"
 
 
 def versions() -> dict[str, str]:

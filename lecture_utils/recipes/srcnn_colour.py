@@ -15,7 +15,13 @@ from lecture_utils.metrics import psnr
 from lecture_utils.models.srcnn import SRCNN
 from lecture_utils.recipes import Recipe, Result
 from lecture_utils.runtime import Run
-from lecture_utils.super_resolution_training import Variant, ablation, ablation_settings, in_colour
+from lecture_utils.super_resolution_training import (
+    Variant,
+    ablation,
+    ablation_settings,
+    in_colour,
+    variant_tensors,
+)
 
 
 def variants(run: Run, steps: int) -> dict[str, Variant]:
@@ -55,12 +61,10 @@ def _train(run: Run, state: Path | None, progress: bool) -> Result:
     benchmark = data.super_resolution_benchmark(run)[0]
     for name, variant in variants(run, 1).items():
         network = variant.build().eval()
-        own = {
-            key.removeprefix(f"{name}:"): value.float()
-            for key, value in result.tensors.items()
-            if key.startswith(f"{name}:")
-        }
-        network.load_state_dict(own)
+        tensors = variant_tensors(result, name)
+        if not tensors:  # it diverged
+            continue
+        network.load_state_dict(tensors)
         key = f"{name}: {'set5' if benchmark == 'Set5' else 'photos'}_x3_psnr_rgb"
         result.metrics[key] = psnr_rgb(network, variant.settings.colour, run)
     return result

@@ -13,7 +13,13 @@ from pathlib import Path
 from lecture_utils.models.vdsr import VDSR
 from lecture_utils.recipes import Recipe, Result
 from lecture_utils.runtime import Run
-from lecture_utils.super_resolution_training import Settings, Variant, ablation, report
+from lecture_utils.super_resolution_training import (
+    Settings,
+    Variant,
+    ablation,
+    report,
+    variant_tensors,
+)
 
 SCALES = (2, 3, 4)
 WIDTH = 32
@@ -42,11 +48,7 @@ def _train(run: Run, state: Path | None, progress: bool) -> Result:
     result = ablation(variants, book=3_000, ship=True)(run, state, progress)
     for name, variant in variants(run, 1).items():
         network = variant.build().to(run.device)
-        tensors = {
-            key.removeprefix(f"{name}:"): tensor.float()
-            for key, tensor in result.tensors.items()
-            if key.startswith(f"{name}:")
-        }
+        tensors = variant_tensors(result, name)
         if not tensors:  # it diverged
             continue
         network.load_state_dict(tensors)

@@ -21,10 +21,12 @@ from lecture_utils.super_resolution_training import (
     estimates,
     in_colour,
     pair,
+    report,
     schedule,
     split,
     train_network,
     train_variants,
+    training_images,
 )
 
 
@@ -206,3 +208,59 @@ def test_clipped_updates_do_not_exceed_their_bound(run):
     after = [p.detach() for p in network.parameters()]
     moved = [float((a - b).abs().max()) for a, b in zip(before, after, strict=True)]
     assert max(moved) == pytest.approx(1e-3, rel=1e-3)
+
+
+def test_profile_full_downloads_training_sets_and_takes_no_stand_in(monkeypatch, tmp_path):
+    asked = []
+
+    def loader(name):
+        def images(run=None):
+            asked.append((name, run.profile))
+            return data.photos()
+
+        return images
+
+    monkeypatch.setenv("LECTURE_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("LECTURE_CACHE_DIR", str(tmp_path))
+    for name in ("t91", "bsds500_train"):
+        monkeypatch.setattr(data, name, loader(name))
+    full = start(profile="full", device="cpu", quiet=True)
+    assert set(training_images(full)) == {"t91", "bsds500_train"}
+    assert asked == [("t91", "full"), ("bsds500_train", "full")]
+    assert set(training_images(start(profile="book", quiet=True))) == {"photos"}
+
+
+def test_a_set_that_is_not_there_is_not_replaced_by_another():
+    run = start(profile="ci", device="cpu", quiet=True)
+    settings = Settings((3,), 2, batch=2, patch=20, sets=("t91",), held_out=1)
+    images = list(data.photos().values())
+    with pytest.raises(data.DataNotFoundError, match="data fetch t91"):
+        train_network(run, None, False, SRCNN(), settings, sets={"imagenet_256": images})
+
+
+def test_a_state_of_other_choices_is_refused(tmp_path):
+    state = tmp_path / "state"
+    images = {"photos": [image[:80, :80] for image in data.photos().values()]}
+
+    def fit(seed=0, **changed):
+        run = start(seed, profile="ci", device="cpu", quiet=True)
+        settings = Settings((3,), 2, batch=2, patch=20, held_out=2)
+        return train_network(run, state, False, SRCNN(), replace(settings, **changed), sets=images)
+
+    fit()
+    with pytest.raises(ValueError, match="its seed is 0, and this training's is 1"):
+        fit(seed=1)
+    with pytest.raises(ValueError, match="its batch is 2, and this training's is 4"):
+        fit(batch=4)
+    assert fit(steps=3).history.steps == 3  # a training may be made longer
+
+
+def test_what_is_measured_is_what_is_shipped():
+    run = start(profile="ci", device="cpu", quiet=True)
+    settings = Settings((3,), 2, batch=2, patch=20, held_out=2)
+    images = {"photos": [image[:80, :80] for image in data.photos().values()]}
+    result = train_network(run, None, False, SRCNN(), settings, sets=images)
+    network = SRCNN()
+    network.load_state_dict({key: value.float() for key, value in result.tensors.items()})
+    again = report(run, network, (3,), "y")
+    assert again == {key: result.metrics[key] for key in again}

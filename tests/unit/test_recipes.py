@@ -193,15 +193,80 @@ def test_checkpoints_and_doctor():
     assert "LECTURE_PROFILE" in report
 
 
+def fabric_run(folder, *words, **options):
+    """Call a script with two processes on the CPU."""
+    return subprocess.run(
+        [str(Path(sys.executable).with_name("fabric")), "run", "--accelerator", "cpu",
+         "--devices", "2", *words],
+        capture_output=True, text=True, cwd=folder, env=os.environ | {"OMP_NUM_THREADS": "1"},
+        **options,
+    )  # fmt: skip
+
+
 def test_fabric_run_trains_with_two_processes(tmp_path):
     """`fabric run` starts the processes; the package must not start them again."""
-    done = subprocess.run(
-        [
-            str(Path(sys.executable).with_name("fabric")), "run", "--accelerator", "cpu",
-            "--devices", "2", str(Path(recipes.__file__).parents[1] / "__main__.py"), "train",
-            "fsrcnn_x3", "--profile", "ci", "--out", str(tmp_path), "--state", str(tmp_path / "s"),
-        ],
-        capture_output=True, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"},
+    main = Path(recipes.__file__).parents[1] / "__main__.py"
+    done = fabric_run(
+        tmp_path, "--precision", "bf16-mixed", main, "train", "srgan_mse", "--profile", "ci",
+        "--out", "out",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert checkpoints.names(tmp_path) == ["fsrcnn_x3"]
+    assert checkpoints.names(tmp_path / "out") == ["srgan_mse"]
+    checkpoints.verify("srgan_mse", tmp_path / "out")
+    record = checkpoints.record("srgan_mse", tmp_path / "out")
+    assert record.settings["precision"] == "bf16-mixed"
+    assert record.hardware.endswith("for each of 2 processes")
+    assert done.stdout.count("The checkpoint srgan_mse is in out") == 1
+
+
+def test_two_processes_go_on_as_if_they_had_not_been_stopped(tmp_path):
+    script = program(
+        tmp_path / "script.py",
+        """
+        import sys
+        from pathlib import Path
+        import torch
+        from lecture_utils import start
+        from lecture_utils.training import train
+        run = start(quiet=True, profile="ci")
+        stop_at = int(sys.argv[2])
+        layer = torch.nn.Linear(1, 1)
+        rank = run.fabric.global_rank
+
+        def step(i, generator):
+            if i == stop_at:
+                sys.exit(3)
+            drawn = torch.rand((), generator=generator).item(), torch.rand(()).item()
+            with open(f"{sys.argv[1]}-{rank}-draws", "a") as file:
+                print(i, *drawn, file=file)
+            return {"mean": drawn[0]}
+
+        torch.manual_seed(100 + rank)
+        history = train(
+            run, step, 6, modules={"layer": layer}, optimizers={}, log_every=1, save_every=0.0,
+            state=Path(sys.argv[1]),
+        )
+        Path(f"{sys.argv[1]}-{rank}-curve").write_text(str(history.curves["mean"]))
+        """,
+    )
+
+    def written(training, what):
+        return [(tmp_path / f"{training}-{rank}-{what}").read_text() for rank in (0, 1)]
+
+    straight = fabric_run(tmp_path, script, "straight", "-1")
+    assert straight.returncode == 0, straight.stderr
+    stopped = fabric_run(tmp_path, script, "stopped", "3")
+    assert stopped.returncode != 0
+    resumed = fabric_run(tmp_path, script, "stopped", "-1")
+    assert resumed.returncode == 0, resumed.stderr
+    assert written("stopped", "draws") == written("straight", "draws")
+    first, second = written("straight", "draws")
+    assert set(first.split()) & set(second.split()) == set("012345")  # all numbers drawn differ
+    first, second = written("straight", "curve")
+    assert first == second  # the mean over both
+    assert written("stopped", "curve") == [first, second]
+
+    alone = subprocess.run(
+        [sys.executable, script, "stopped", "-1"], capture_output=True, text=True, cwd=tmp_path
+    )
+    assert "that of 2 processes, and this training has 1" in alone.stderr

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from lecture_utils import start
+from lecture_utils.runtime import Run
 
 
 def test_start_prints_one_line_and_seeds_everything(capsys, monkeypatch):
@@ -59,3 +60,20 @@ def test_fabric_uses_the_chosen_device_and_precision():
     assert run.fabric.world_size == 1
     model = run.fabric.setup(torch.nn.Linear(2, 2))
     assert model(torch.ones(1, 2)).dtype == torch.float32  # Fabric hands float32 back
+
+
+def test_fabric_takes_the_numbered_device(monkeypatch):
+    given = {}
+
+    class Stub:
+        def __init__(self, **options):
+            given.update(options)
+
+        def launch(self):
+            pass
+
+    monkeypatch.setattr("lightning_fabric.Fabric", Stub)
+    for name, devices in (("cuda:1", [1]), ("cuda", 1), ("cpu", 1)):
+        run = Run("ci", torch.device(name), "32-true", 0)
+        assert isinstance(run.fabric, Stub)
+        assert given["devices"] == devices

@@ -135,3 +135,11 @@ def test_checkpoints_of_other_networks_are_refused():
     few = dict(list(state.items())[:5])
     with pytest.raises(ValueError, match="none is left for"):
         from_published(FSRCNN(3), few)
+
+
+def test_images_that_are_not_8_bit_colour_or_grey_get_a_sentence():
+    image = data.photos()["chelsea"][:24, :24]
+    with pytest.raises(TypeError, match="it needs uint8"):
+        enlarge(FSRCNN(3), image / 255, 3)
+    with pytest.raises(ValueError, match="alpha channel"):
+        enlarge(FSRCNN(3), np.dstack([image, image[..., :1]]), 3)

@@ -307,3 +307,15 @@ def test_bad_input_is_told_in_a_sentence():
         total_variation(y, IDENTITY, 1.0, method="smoothed", balance=1.0)
     with pytest.raises(TypeError, match="float32 or float64"):
         total_variation(y.long(), IDENTITY, 1.0)
+
+
+def test_sub_gradient_descent_stays_at_a_uniform_float32_image():
+    y = torch.full((8, 8), 0.5)
+    x = total_variation(y, Degradation(torch.ones(1, 1), 1), 0.1, method="subgradient")
+    assert torch.equal(x, y)
+
+
+def test_an_option_of_another_method_gets_a_sentence():
+    y = torch.rand(8, 8, dtype=torch.float64)
+    with pytest.raises(TypeError, match="its only option is 'epsilon'"):
+        total_variation(y, Degradation(torch.ones(1, 1), 1), 0.1, method="smoothed", balance=1.0)
