@@ -137,7 +137,7 @@ def train(
     history = History()
     # As JSON gives them back, so that a tuple equals the list that was read.
     choices = json.loads(
-        json.dumps({"seed": run.seed, "precision": run.precision} | (settings or {}))
+        json.dumps({"seed": run.seed, "precision": run.precision, **(settings or {})})
     )
     choices.pop("steps", None)
     if state is not None:
