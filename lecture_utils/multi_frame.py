@@ -366,7 +366,7 @@ def refine_shifts(
         )
         step = torch.linalg.lstsq(slopes, residual[..., None]).solution[..., 0].to(shifts)
         # All frames step, and then the scene is moved so that the first is where it was. To hold the
-        # first and move the others would take K times the rounds to correct an error of the first.
+        # first and move the others takes several times the rounds to correct an error of the first.
         shifts = shifts + step - step[0]
     return shifts
 
