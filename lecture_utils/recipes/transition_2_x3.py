@@ -14,7 +14,7 @@ def _train(run: Run, state: Path, progress: bool) -> Result:
     torch.manual_seed(run.seed)
     settings = Settings(
         scales=(3,),
-        steps=run.pick(ci=20, book=40_000, full=500_000),
+        steps=run.pick(ci=20, book=120_000, full=500_000),
         batch=run.pick(ci=2, book=16, full=64),
         patch=20,
         learning_rate=3e-3,
