@@ -47,3 +47,10 @@ def test_a_folder_of_images_is_measured(tmp_path):
 def test_what_it_cannot_do_is_a_sentence(tmp_path):
     assert "holds no image" in run("--set", str(tmp_path)).stderr
     assert "there are: nearest" in run("--methods", "edsr").stderr
+
+
+def test_an_image_of_16_bits_is_refused_with_a_sentence(tmp_path):
+    Image.fromarray(np.arange(4096, dtype=np.uint16).reshape(64, 64)).save(tmp_path / "deep.png")
+    done = run("--set", str(tmp_path), "--scales", "3", "--device", "cpu", "--methods", "nearest")
+    assert done.returncode == 1
+    assert "convert it to 8-bit grey or RGB first" in done.stderr
