@@ -164,9 +164,11 @@ def train(
                     for group in optimizer.param_groups:
                         group["lr"] = learning_rate(i)
             for name, value in step(i, generator).items():
-                value = torch.as_tensor(value).detach()
-                if value.device.type != "mps":  # which has no float64
+                if not isinstance(value, Tensor):
+                    value = torch.tensor(value, dtype=torch.float64)
+                elif value.device.type != "mps":  # which has no float64
                     value = value.double()
+                value = value.detach()
                 sums[name] = sums[name] + value if name in sums else value
             history.steps = i + 1
             bar.update()
