@@ -116,11 +116,14 @@ def start(
         )
     chosen_precision = precision or os.environ.get("LECTURE_PRECISION") or "32-true"
     if _under_fabric_run():
-        chosen_precision = os.environ.get("LT_PRECISION", "32-true")
+        asked = os.environ.get("LT_PRECISION", "32-true")
+        short = {"32": "32-true", "16": "16-mixed", "bf16": "bf16-mixed"}
+        chosen_precision = short.get(asked, asked)
     if chosen_precision not in get_args(Precision):
         raise ValueError(
             f"The precision is {chosen_precision!r}; it must be one of {get_args(Precision)}. "
-            "Set LECTURE_PRECISION to one of them, or leave it unset for '32-true'."
+            "Set LECTURE_PRECISION (under `fabric run` its option --precision) to one of them, or leave "
+            "it unset for '32-true'."
         )
     if not 0 <= seed < 2**32:
         raise ValueError(f"The seed is {seed}; it must lie in 0 .. 2**32 - 1. Choose another.")

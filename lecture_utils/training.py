@@ -141,14 +141,20 @@ def train(
     )
     choices.pop("steps", None)
     if state is not None:
-        found = _agreed(run, {"exists": float(state.exists())})["exists"]
-        if 0 < found < 1:
+        share = _agreed(run, {"exists": float(state.exists())})["exists"]
+        found = round(share * run.fabric.world_size)
+        if 0 < found < run.fabric.world_size:
             raise ValueError(
                 f"The training state {state} is there for some of the {run.fabric.world_size} processes "
                 "only. Put it into a folder that all machines see."
             )
         if found:
             _load(run, state, modules, optimizers, generator, history, choices)
+            if history.steps > steps:
+                raise ValueError(
+                    f"The training state {state} has {history.steps} steps, and this training asks for "
+                    f"{steps}. Ask for at least as many, or name another file."
+                )
     show = progress if progress is not None else run.profile != "ci"
 
     started = last_saved = time.monotonic()

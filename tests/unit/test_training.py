@@ -117,6 +117,13 @@ def test_a_finished_training_does_nothing_more(tmp_path):
     assert history.steps == 10
 
 
+def test_a_state_beyond_the_steps_asked_for_is_refused(tmp_path):
+    state = tmp_path / "state.safetensors"
+    small_training(state, 10)
+    with pytest.raises(ValueError, match="has 10 steps, and this training asks for 5"):
+        small_training(state, 5)
+
+
 def test_a_damaged_or_foreign_state_is_refused(tmp_path):
     state = tmp_path / "state.safetensors"
     small_training(state, 5)
