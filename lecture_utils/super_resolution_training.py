@@ -256,9 +256,9 @@ def estimates(
     network.eval()
     for given, target in pairs:
         estimate = network(given[None].to(device)).float().cpu()[0]
-        reference = 255 * target[0].double()
-        if colour == "rgb":
-            reference = eight_bit_luminance(target, colour)
+        reference = (
+            eight_bit_luminance(target, colour) if colour == "rgb" else 255 * target[0].double()
+        )
         yield eight_bit_luminance(estimate, colour), reference
     network.train(was_training)
 
@@ -380,6 +380,7 @@ def train_network(
         return {"loss": loss.detach()}
 
     evaluate = validation(run, average, held_out, settings, interpolated=interpolated)
+    choices = describe(settings, kept)
     history = train(
         run,
         step,
@@ -391,7 +392,7 @@ def train_network(
         evaluate_every=max(settings.steps // settings.evaluations, 10),
         log_every=min(200, max(1, settings.steps // 10)),
         state=state,
-        settings=describe(settings, kept),
+        settings=choices,
         save_every=run.pick(ci=0.0, book=60.0, full=60.0),
         progress=progress,
     )
@@ -401,7 +402,7 @@ def train_network(
     return Result(
         tensors=tensors,
         metrics=metrics,
-        settings=describe(settings, kept),
+        settings=choices,
         data=list(kept),
         history=history,
     )
@@ -483,12 +484,12 @@ def train_variants(
     return Result(tensors, metrics, settings, sorted(names), history)
 
 
-def variant_tensors(result: Result, name: str) -> dict[str, Tensor]:
-    """Return the shipped weights of one variant in float32; of one that diverged there are none."""
+def variant_tensors(tensors: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
+    """Return one variant's weights of all that ship, in float32; one that diverged has none."""
     prefix = f"{name}:"
     return {
         key.removeprefix(prefix): value.float()
-        for key, value in result.tensors.items()
+        for key, value in tensors.items()
         if key.startswith(prefix)
     }
 

@@ -61,7 +61,7 @@ def _train(run: Run, state: Path | None, progress: bool) -> Result:
     benchmark = data.super_resolution_benchmark(run)[0]
     for name, variant in variants(run, 1).items():
         network = variant.build().eval()
-        tensors = variant_tensors(result, name)
+        tensors = variant_tensors(result.tensors, name)
         if not tensors:  # it diverged
             continue
         network.load_state_dict(tensors)

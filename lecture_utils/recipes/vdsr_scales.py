@@ -48,7 +48,7 @@ def _train(run: Run, state: Path | None, progress: bool) -> Result:
     result = ablation(variants, book=3_000, ship=True)(run, state, progress)
     for name, variant in variants(run, 1).items():
         network = variant.build().to(run.device)
-        tensors = variant_tensors(result, name)
+        tensors = variant_tensors(result.tensors, name)
         if not tensors:  # it diverged
             continue
         network.load_state_dict(tensors)
