@@ -17,9 +17,15 @@ import warnings
 import torch
 
 from lecture_utils import data
-from lecture_utils.degrade import Degradation, gaussian_kernel, gradient, gradient_adjoint, imresize
 from lecture_utils.metrics import luminance
-from lecture_utils.solvers import tikhonov, tikhonov_cg
+from lecture_utils.resize import imresize
+from lecture_utils.super_resolution.degrade import (
+    Degradation,
+    gaussian_kernel,
+    gradient,
+    gradient_adjoint,
+)
+from lecture_utils.super_resolution.solvers import tikhonov, tikhonov_cg
 
 SCALE, SIGMA, NOISE, ACCURACY = 4, 2.4, 2.0, 1e-6
 TAUS = (1e-3, 1e-2, 1e-1)

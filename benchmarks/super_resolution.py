@@ -24,16 +24,16 @@ from PIL import Image
 from torch.nn import functional as F
 
 from lecture_utils import checkpoints, data, start
-from lecture_utils.degrade import imresize, modcrop
 from lecture_utils.metrics import psnr, ssim
-from lecture_utils.super_resolution import (
+from lecture_utils.resize import imresize, modcrop
+from lecture_utils.super_resolution.networks import (
     NETWORKS,
     input_channels,
     load,
     multiply_adds,
     weight_count,
 )
-from lecture_utils.super_resolution_training import eight_bit_luminance, in_colour
+from lecture_utils.super_resolution.training import eight_bit_luminance, in_colour
 from lecture_utils.timing import median_seconds
 
 SUFFIXES = {".png", ".bmp", ".jpg", ".jpeg", ".tif", ".tiff"}

@@ -17,8 +17,8 @@ import torch
 from skimage.restoration import denoise_tv_chambolle
 
 from lecture_utils import data
-from lecture_utils.degrade import Degradation, gradient_adjoint
-from lecture_utils.total_variation import Problem, total_variation
+from lecture_utils.super_resolution.degrade import Degradation, gradient_adjoint
+from lecture_utils.super_resolution.total_variation import Problem, total_variation
 
 ACCURACIES = (1e-2, 1e-3, 1e-4)
 

@@ -160,7 +160,7 @@ def checkpoints_list(
         print(json.dumps([asdict(record) for record in records], indent=1))
         return
     for record in records:
-        size = (checkpoints.FOLDER / f"{record.name}.safetensors").stat().st_size / 1e6
+        size = checkpoints.verify(record.name).stat().st_size / 1e6
         print(f"{record.name:24} {size:5.2f} MB  {record.steps} steps, {record.seconds:.0f} s")
         for key, value in record.metrics.items():
             print(f"    {key:40} {value:g}")

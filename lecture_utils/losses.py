@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from lecture_utils.models.vgg import VGG19
+from lecture_utils.vgg import VGG19
 
 
 def feature_distance(features: Tensor, reference: Tensor) -> Tensor:

@@ -147,7 +147,7 @@ def _pair(
     if tuple(image.shape) != tuple(reference.shape):
         raise ValueError(
             f"{caller} got images of shapes {tuple(image.shape)} and {tuple(reference.shape)}; it "
-            "needs two of one shape. Crop the larger (degrade.modcrop) or resize."
+            "needs two of one shape. Crop the larger (resize.modcrop) or resize."
         )
     eight_bits = [x.dtype in (np.uint8, torch.uint8) for x in (image, reference)]
     if eight_bits[0] != eight_bits[1]:

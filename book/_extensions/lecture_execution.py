@@ -108,9 +108,18 @@ def dependencies(code: str, package: Path) -> list[Path]:
     files = {modules[name] for name in used}
     for name in used:
         if modules[name].name == "__init__.py":
-            beside = modules[name].parent.iterdir()
-            files |= {f for f in beside if f.is_file() and f.suffix not in {".py", ".pyc"}}
+            files |= set(_beside(modules[name].parent))
     return sorted(files)
+
+
+def _beside(folder: Path) -> Iterator[Path]:
+    """Yield the files of a package that are no modules, in folders that are no packages, too."""
+    for entry in folder.iterdir():
+        if entry.is_dir():
+            if not (entry / "__init__.py").exists() and entry.name != "__pycache__":
+                yield from _beside(entry)
+        elif entry.suffix not in {".py", ".pyc"}:
+            yield entry
 
 
 def named_files(text: str, book: Path) -> list[Path]:

@@ -1,8 +1,8 @@
 """The weights that the book ships: one safetensors file each, with the record of its training.
 
-Each checkpoint ``NAME`` is two files in this folder: ``NAME.safetensors`` and ``NAME.json``. A recipe
-(``python -m lecture_utils train NAME``) makes them; the record says with which data, seed, steps
-and hardware, and what was measured.
+Each checkpoint ``NAME`` is two files, ``NAME.safetensors`` and ``NAME.json``, in the folder of its part
+of the lecture. A recipe (``python -m lecture_utils train NAME``) makes them; the record says with
+which data, seed, steps and hardware, and what was measured.
 """
 
 from __future__ import annotations
@@ -70,8 +70,13 @@ class Record:
 
 
 def names(folder: Path = FOLDER) -> list[str]:
-    """Return the names of the checkpoints in a folder, sorted."""
-    return sorted(path.stem for path in folder.glob("*.json"))
+    """Return the names of the checkpoints in a folder and in the folders in it, sorted."""
+    return sorted(path.stem for path in folder.rglob("*.json"))
+
+
+def _record_file(name: str, folder: Path) -> Path | None:
+    """Return the record of this name; names are unique over all parts, so the first is the one."""
+    return next((path for path in folder.rglob("*.json") if path.stem == name), None)
 
 
 def record(name: str, folder: Path = FOLDER) -> Record:
@@ -82,8 +87,8 @@ def record(name: str, folder: Path = FOLDER) -> Record:
     CheckpointError
         If there is no such checkpoint, or its record cannot be read.
     """
-    path = folder / f"{name}.json"
-    if not path.exists():
+    path = _record_file(name, folder)
+    if path is None:
         raise CheckpointError(
             f"There is no checkpoint {name!r}; there are: {', '.join(names(folder)) or 'none'}. "
             f"`python -m lecture_utils train {name} --out FOLDER` makes one where a recipe of that "
@@ -108,7 +113,9 @@ def verify(name: str, folder: Path = FOLDER) -> Path:
         If the weights are missing, or their SHA-256 is not the recorded one.
     """
     expected = record(name, folder).sha256
-    path = folder / f"{name}.safetensors"
+    description = _record_file(name, folder)
+    assert description is not None  # it was read just now
+    path = description.with_suffix(".safetensors")
     if not path.exists():
         raise CheckpointError(
             f"The record of {name!r} is there, but {path} is not. Get the file again from the book's "

@@ -1,8 +1,8 @@
 """Recipes: how each shipped checkpoint is made, one file each, run with one command.
 
-``python -m lecture_utils train NAME`` runs ``lecture_utils/recipes/NAME.py``. Such a file holds a
-``RECIPE``; what several share is in ``lecture_utils/super_resolution_training.py`` and
-``lecture_utils/srgan_training.py``, which the pages use, too.
+``python -m lecture_utils train NAME`` runs ``recipes/PART/NAME.py`` of the lecture's part to which
+NAME belongs. Such a file holds a ``RECIPE``; what several share is in the part's own package (such
+as ``super_resolution/training.py``), which the pages use, too.
 """
 
 from __future__ import annotations
@@ -13,65 +13,32 @@ import pkgutil
 import platform
 import subprocess
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from lecture_utils import __version__, checkpoints
+from lecture_utils.recipe import Recipe
 from lecture_utils.runtime import Run
-from lecture_utils.training import History
 
 
-@dataclass(frozen=True)
-class Result:
-    """What a recipe gives back: the tensors to ship, what was measured, and how it was made.
-
-    Attributes
-    ----------
-    tensors
-        By name; float16 where the metrics do not suffer.
-    metrics
-        Flat names and numbers, such as ``set5_x3_psnr_y``.
-    settings
-        The choices that made it.
-    data
-        Names of the data sets that were used for training.
-    history
-        The training's history; None for a closed-form fit.
-    """
-
-    tensors: dict[str, Tensor]
-    metrics: dict[str, float]
-    settings: dict[str, Any]
-    data: list[str]
-    history: History | None = None
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How one checkpoint is made.
-
-    Attributes
-    ----------
-    title
-        One line for the command line's list.
-    train
-        Called as ``train(run, state, progress)``: the run, the path of the resumable state, and
-        whether to show a progress bar.
-    """
-
-    title: str
-    train: Callable[[Run, Path, bool], Result]
+@cache
+def _modules() -> dict[str, str]:
+    """Return the module of each recipe by the recipe's name."""
+    found = pkgutil.walk_packages(__path__, f"{__name__}.")
+    return {m.name.rpartition(".")[2]: m.name for m in found if not m.ispkg}
 
 
 def names() -> list[str]:
     """Return the names of all recipes, sorted."""
-    return sorted(module.name for module in pkgutil.iter_modules(__path__))
+    return sorted(_modules())
+
+
+def part(name: str) -> str:
+    """Return the part of the lecture that a recipe belongs to, such as ``super_resolution``."""
+    return _module(name).split(".")[-2]
 
 
 def get(name: str) -> Recipe:
@@ -82,11 +49,16 @@ def get(name: str) -> Recipe:
     KeyError
         If there is no such recipe.
     """
-    if name not in names():
-        raise KeyError(f"There is no recipe {name!r}; there are: {', '.join(names())}.")
-    recipe = importlib.import_module(f"{__name__}.{name}").RECIPE
+    recipe = importlib.import_module(_module(name)).RECIPE
     assert isinstance(recipe, Recipe)
     return recipe
+
+
+def _module(name: str) -> str:
+    """Return the module of a recipe, or say which recipes there are."""
+    if name not in _modules():
+        raise KeyError(f"There is no recipe {name!r}; there are: {', '.join(names())}.")
+    return _modules()[name]
 
 
 def run_recipe(

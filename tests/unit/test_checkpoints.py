@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 
-from lecture_utils import checkpoints
+from lecture_utils import checkpoints, recipes
 from lecture_utils.checkpoints import CheckpointError, Record
 
 
@@ -63,6 +63,13 @@ def test_numbers_that_json_cannot_hold_are_refused(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_names_of_shipped_checkpoints_are_unique_and_lie_with_their_recipe():
+    files = sorted(checkpoints.FOLDER.rglob("*.json"))
+    assert len({file.stem for file in files}) == len(files)
+    for file in files:
+        assert file.parent.name == recipes.part(checkpoints.record(file.stem).recipe)
+
+
 @pytest.mark.parametrize("name", checkpoints.names())
 def test_each_shipped_checkpoint_is_what_its_record_says(name):
     path = checkpoints.verify(name)
@@ -78,5 +85,5 @@ def test_each_shipped_checkpoint_is_what_its_record_says(name):
 
 
 def test_all_shipped_checkpoints_stay_under_40_megabytes():
-    files = checkpoints.FOLDER.glob("*.safetensors")
+    files = checkpoints.FOLDER.rglob("*.safetensors")
     assert sum(path.stat().st_size for path in files) <= 40e6

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lecture_utils import data
-from lecture_utils.degrade import imresize, modcrop
 from lecture_utils.metrics import luminance, psnr, psnr_y, ssim, ssim_y
+from lecture_utils.resize import imresize, modcrop
 
 
 @pytest.mark.data

@@ -81,7 +81,7 @@ def test_a_killed_recipe_ends_with_the_same_weights(tmp_path):
         import os, signal, sys
         from pathlib import Path
         from lecture_utils import recipes, start
-        from lecture_utils.super_resolution_training import Patches
+        from lecture_utils.super_resolution.training import Patches
         folder, kill_at = Path(sys.argv[1]), int(sys.argv[2])
         draw, count = Patches.draw, 0
         def draw_or_die(self, generator):
@@ -118,7 +118,7 @@ def test_two_processes_average_to_the_gradient_of_the_doubled_batch(tmp_path):
         """
         import sys, torch
         from lecture_utils import start
-        from lecture_utils.models.fsrcnn import FSRCNN
+        from lecture_utils.super_resolution.fsrcnn import FSRCNN
         from safetensors.torch import save_file
         run = start(device="cpu", profile="ci", quiet=True)
         fabric = run.fabric

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from lecture_utils.models.fsrcnn import FSRCNN
-from lecture_utils.super_resolution import build, multiply_adds
+from lecture_utils.super_resolution.fsrcnn import FSRCNN
+from lecture_utils.super_resolution.networks import build, multiply_adds
 from lecture_utils.timing import layer_costs, median_seconds
 
 

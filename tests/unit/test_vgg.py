@@ -10,7 +10,7 @@ from scipy.signal import correlate
 
 from lecture_utils import data, start
 from lecture_utils.losses import ContentLoss
-from lecture_utils.models.vgg import DATA_SET, LAYERS, VGG19, load_vgg19, random_vgg19
+from lecture_utils.vgg import DATA_SET, LAYERS, VGG19, load_vgg19, random_vgg19
 
 KERAS = pytest.mark.skipif(data.find(DATA_SET) is None, reason=f"{DATA_SET} is not found")
 

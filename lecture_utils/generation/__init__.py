@@ -1,0 +1,1 @@
+"""Image generation: the models of the lecture's first part, one file a method."""

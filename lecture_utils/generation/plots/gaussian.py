@@ -1,0 +1,263 @@
+"""The drawings of the section on the Gaussian model.
+
+Every drawing is an open figure for `lecture_utils.show.figure`, which gives it its caption.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from lecture_utils.show import COLOURS
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.gridspec import GridSpecBase
+
+    from lecture_utils.generation.gaussian import GaussianModel
+
+_BLUE, _ORANGE, _GREEN = COLOURS[:3]
+_GREYS: dict[str, Any] = {"cmap": "gray", "vmin": 0, "vmax": 1}
+
+
+def _axes(grid: GridSpecBase) -> NDArray[Any]:
+    """Return the axes of a grid that has more than one."""
+    axes = grid.subplots()
+    assert isinstance(axes, np.ndarray)
+    return axes
+
+
+def tiles(images: Tensor, columns: int, zoom: int) -> Tensor:
+    """Put images (N, C, H, W) beside and below one another, each pixel as zoom x zoom dots."""
+    from torchvision.utils import make_grid
+
+    large = images.clamp(0, 1).repeat_interleave(zoom, -1).repeat_interleave(zoom, -2)
+    sheet: Tensor = make_grid(large, nrow=columns, padding=4, pad_value=1)
+    return sheet
+
+
+def two_pixels(
+    mean: Tensor,
+    places: Mapping[str, tuple[int, int]],
+    pair: Tensor,
+    draws: Tensor,
+    ellipses: Mapping[int, Tensor],
+    axes: Tensor,
+    density: Tensor,
+) -> Figure:
+    """Draw the places of two pixels, their values with ellipses and axes, and samples.
+
+    Parameters
+    ----------
+    mean
+        The mean image, (H, W).
+    places
+        Row and column of each pixel by name.
+    pair, draws
+        Values of the two pixels in the faces and in samples, (N, 2).
+    ellipses
+        Points (M, 2) of each ellipse by its Mahalanobis distance.
+    axes
+        The mean and the tips of the two axes, (3, 2).
+    density
+        On a regular grid of [0, 1.2] x [0, 1.2], second pixel along the rows.
+    """
+    import matplotlib.pyplot as plt
+
+    fig, (where, fitted, sampled) = plt.subplots(
+        1, 3, figsize=(7.5, 2.9), width_ratios=(0.62, 1, 1)
+    )
+    where.imshow(mean, **_GREYS)
+    for name, (row, column) in places.items():
+        where.plot(column, row, "s", mfc="none", mec=_ORANGE, mew=2, ms=8)
+        where.text(column, row - 2.2, name, color="white", ha="center", va="center", size=9)
+    where.set_title("the two pixels")
+    where.axis("off")
+    sampled.contourf(
+        density, levels=10, cmap="Greys", vmax=1.8 * float(density.max()), extent=(0, 1.2, 0, 1.2)
+    )
+    panels = ((fitted, pair, f"{len(pair)} faces"), (sampled, draws, f"{len(draws)} samples"))
+    for ax, points, title in panels:
+        ax.plot(*points.T, ".", ms=4, color=_BLUE)
+        for distance, ellipse in ellipses.items():
+            ax.plot(*ellipse.T, lw=1, color=_ORANGE)
+            if ax is fitted:
+                box = {"fc": "white", "ec": "none", "pad": 0.6}
+                label = {"color": _ORANGE, "size": 9, "ha": "center", "va": "center", "bbox": box}
+                upper_left = int((ellipse[:, 1] - ellipse[:, 0]).argmax())
+                ax.text(*ellipse[upper_left], str(distance), **label)
+        ax.set(title=title, aspect="equal", xlim=(0.1, 1.15), ylim=(0.02, 1.07))
+        ax.set(xticks=np.arange(0.2, 1.1, 0.2), yticks=np.arange(0.2, 1.1, 0.2))
+        ax.set_xlabel(next(iter(places)))
+    for k, tip in enumerate(axes[1:], start=1):
+        arrow = {"arrowstyle": "->", "lw": 1.8, "shrinkA": 0, "shrinkB": 0}
+        fitted.annotate("", tip.tolist(), axes[0].tolist(), arrowprops=arrow)
+        fitted.text(*(tip + 0.02), f"$e_{k}$", size=11, ha="left", va="center")
+    fitted.set_ylabel(list(places)[1])
+    return fig
+
+
+def eigenvectors(models: Mapping[str, GaussianModel], count: int = 8) -> Figure:
+    """Draw a row of leading eigenvectors for each model, and below all the spectra."""
+    import matplotlib.pyplot as plt
+
+    fig = plt.figure(figsize=(7.5, 4.9))
+    rows = fig.add_gridspec(len(models) + 1, 1, height_ratios=[*(1.0 for _ in models), 2.1])
+    for row, model in zip(range(len(models)), models.values(), strict=True):
+        for k, ax in enumerate(_axes(rows[row].subgridspec(1, count, wspace=0.06))):
+            vector = model.eigenvectors[:, k].reshape(model.mean.shape)
+            grey = 0.5 + 0.5 * vector / vector.abs().max()
+            ax.imshow(grey.permute(1, 2, 0) if grey.ndim == 3 else grey, **_GREYS)
+            ax.set_title(f"$e_{k + 1}$: {100 * model.shares[k]:.1f} %", size=9)
+            ax.axis("off")
+    spectrum, together = _axes(rows[-1].subgridspec(1, 2))
+    styles = (("--", _ORANGE), ("-", _BLUE))
+    for (name, model), (style, colour) in zip(models.items(), styles, strict=False):
+        ks = np.arange(1, model.rank + 1)
+        spectrum.loglog(ks, model.shares, ls=style, color=colour, label=name)
+        together.semilogx(ks, 100 * model.shares.cumsum(0), ls=style, color=colour)
+    spectrum.set(xlabel="$k$", title="share of the variance along $e_k$")
+    together.set(xlabel="$k$", ylabel="%", ylim=(0, 103), title="share of the first $k$ together")
+    spectrum.legend(loc="lower left")
+    for ax in (spectrum, together):
+        ax.grid(True)
+    return fig
+
+
+def truncation(
+    faces: Mapping[str, Tensor],
+    rebuilt: Mapping[str, Sequence[Tensor]],
+    kept: Sequence[int],
+    errors: Mapping[str, Sequence[float]],
+) -> Figure:
+    """Draw faces rebuilt from ``kept`` eigenvectors, and errors against their number.
+
+    ``errors`` has the curves "dropped" and "new" for k = 1, 2, ... and the points "training" for
+    ``kept``.
+    """
+    import matplotlib.pyplot as plt
+
+    fig = plt.figure(figsize=(7.5, 5.2))
+    rows = fig.add_gridspec(2, 1, height_ratios=(1.35, 1))
+    panels = _axes(rows[0].subgridspec(len(faces), len(kept) + 1, wspace=0.06, hspace=0.06))
+    for line, (name, face) in zip(panels, faces.items(), strict=True):
+        for ax, picture in zip(line, [*rebuilt[name], face], strict=True):
+            ax.imshow(picture.clamp(0, 1), **_GREYS)
+            ax.set(xticks=[], yticks=[])
+            ax.spines[:].set_visible(False)
+        line[0].set_ylabel(name)
+    for ax, title in zip(panels[0], [*(f"$k$ = {k}" for k in kept), "original"], strict=True):
+        ax.set_title(title)
+    ax = fig.add_subplot(rows[1])
+    ks = np.arange(1, len(errors["dropped"]) + 1)
+    ax.plot(ks, errors["dropped"], color=_BLUE, label="sum of the dropped eigenvalues")
+    ax.plot(kept, errors["training"], "o", color=_ORANGE, label="training faces, measured")
+    ax.plot(ks, errors["new"], "--", color=_GREEN, label="new faces")
+    ax.set(xlabel="$k$", ylabel="squared error", ylim=(0, None))
+    ax.grid(True)
+    ax.legend()
+    return fig
+
+
+def likelihood(faces: Tensor, scores: Tensor, averages: Mapping[str, Sequence[float]]) -> Figure:
+    """Draw 20 faces in the order of their scores, and average scores against k = 1, 2, ..."""
+    import matplotlib.pyplot as plt
+
+    fig = plt.figure(figsize=(7.5, 4.9))
+    rows = fig.add_gridspec(2, 1, height_ratios=(1, 1.25))
+    panels = _axes(rows[0].subgridspec(2, 10)).flat
+    for ax, i in zip(panels, scores.argsort().tolist(), strict=True):
+        ax.imshow(faces[i], **_GREYS)
+        ax.set_title(f"{scores[i]:.0f}".replace("-", "−"), size=9)
+        ax.axis("off")
+    ax = fig.add_subplot(rows[1])
+    for (name, values), style in zip(averages.items(), ("-", "--"), strict=True):
+        ax.plot(np.arange(1, len(values) + 1), values, style, label=f"{name} faces")
+    best = int(np.argmax(averages["held-out"])) + 1
+    ax.axvline(best, color="0.5", lw=1)
+    ax.annotate(f" $k$ = {best}", (best, -900), color="0.3")
+    ax.set(xlabel="$k$", ylabel="average $\\log p(x)$ (nats)", ylim=(-1000, 2200), xlim=(0, 80))
+    ax.grid(True)
+    ax.legend(loc="upper center")
+    return fig
+
+
+def arithmetic(images: Sequence[Tensor], titles: Sequence[str], columns: int = 5) -> Figure:
+    """Draw images (3, H, W) in rows, each below its title of up to two lines."""
+    import matplotlib.pyplot as plt
+
+    fig, axes = plt.subplots(len(images) // columns, columns, figsize=(7.5, 5.4))
+    for ax, image, title in zip(axes.flat, images, titles, strict=True):
+        ax.imshow(image.clamp(0, 1).permute(1, 2, 0))
+        ax.set_title(title, size=8)
+        ax.axis("off")
+    return fig
+
+
+def statistics(
+    densities: Mapping[str, NDArray[np.float64]],
+    edges: NDArray[np.float64],
+    radii: NDArray[np.float64],
+    components: int,
+    joint: Mapping[str, NDArray[np.float64]],
+) -> Figure:
+    """Draw what mean and covariance do not fix.
+
+    Parameters
+    ----------
+    densities
+        Densities of one standardised difference in the bins between ``edges``, by name.
+    radii
+        Counts of squared lengths of codes in bins of 10 from 0.
+    components
+        The number of coordinates of a code.
+    joint
+        Two tables of counts of pairs (a, b), a along the rows, in equal bins from -5 to 5.
+    """
+    import matplotlib.pyplot as plt
+
+    fig, axes = plt.subplots(2, 2, figsize=(7.5, 6.4))
+    one, radius = axes[0]
+    centres = (edges[1:] + edges[:-1])[1:-1] / 2  # the outer bins also count what lies beyond
+    for (name, density), style in zip(densities.items(), ("-", "--", ":"), strict=True):
+        width = 2.8 if style == ":" else 1.8
+        one.semilogy(centres, density[1:-1], style, lw=width, label=name)
+    law = np.exp(-(centres**2) / 2) / np.sqrt(2 * np.pi)
+    one.semilogy(centres, law, color="0.6", lw=1, label="$\\mathcal{N}(0, 1)$")
+    one.set(ylim=(1e-6, 3), xlim=(-10, 10), xlabel="difference of neighbours (standardised)")
+    one.set_title("density of one difference")
+    one.legend(fontsize=8, loc="upper left", bbox_to_anchor=(0.6, 1.02))
+
+    radius.bar(
+        np.arange(len(radii)) * 10 + 5, radii / radii.sum() / 10, width=10, label="real faces"
+    )
+    squared = torch.linspace(1, 450, 450)
+    chi = torch.distributions.Chi2(components).log_prob(squared).exp()  # type: ignore[no-untyped-call]
+    radius.plot(squared, chi, color=_ORANGE, label="Gaussian (chi-squared)")
+    radius.set(xlabel="$\\Vert z \\Vert^2$", title="density of the squared length of the code")
+    radius.legend(fontsize=8)
+    for ax, (name, counts) in zip(axes[1], joint.items(), strict=True):
+        _given(ax, counts)
+        ax.set(xlabel="$a$", ylabel="$b$", title=f"$b$ given $a$: {name}")
+    return fig
+
+
+def _given(ax: Axes, counts: NDArray[np.float64], least: int = 300) -> None:
+    """Draw p(b | a) in a logarithmic grey scale, and the standard deviation of b as lines."""
+    step = 10 / len(counts)
+    middle = np.arange(len(counts)) * step - 5 + step / 2
+    given = counts / counts.sum(1, keepdims=True).clip(1)
+    spread = np.sqrt(given @ middle**2 - (given @ middle) ** 2)
+    enough = counts.sum(1) >= least
+    shown = np.where(enough[:, None], given, 0).clip(1e-4)
+    ax.imshow(
+        np.log10(shown).T, origin="lower", extent=(-5, 5, -5, 5), cmap="gray", vmin=-3.5, vmax=-0.3
+    )
+    for sign in (-1, 1):
+        ax.plot(middle[enough], sign * spread[enough], color=COLOURS[4], lw=2.4)

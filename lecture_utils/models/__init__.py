@@ -1,1 +1,0 @@
-"""The networks of the lecture, one file a paper."""

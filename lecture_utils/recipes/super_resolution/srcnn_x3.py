@@ -1,0 +1,25 @@
+"""SRCNN 9-1-5, x3."""
+
+from pathlib import Path
+
+import torch
+
+from lecture_utils.recipe import Recipe, Result
+from lecture_utils.runtime import Run
+from lecture_utils.super_resolution.networks import build
+from lecture_utils.super_resolution.training import Settings, train_network
+
+
+def _train(run: Run, state: Path, progress: bool) -> Result:
+    torch.manual_seed(run.seed)
+    settings = Settings(
+        scales=(3,),
+        steps=run.pick(ci=20, book=40_000, full=1_000_000),
+        batch=run.pick(ci=2, book=16, full=64),
+        patch=40,
+        learning_rate=1e-3,
+    )
+    return train_network(run, state, progress, build("srcnn_x3"), settings)
+
+
+RECIPE = Recipe("SRCNN 9-1-5, x3", _train)

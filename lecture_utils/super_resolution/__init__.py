@@ -1,0 +1,1 @@
+"""Super-resolution: operators, solvers and networks of the lecture's second part."""
