@@ -18,13 +18,20 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-data_app = typer.Typer(help="The data sets: list, fetch, check.", no_args_is_help=True)
-checkpoints_app = typer.Typer(help="The shipped weights: list, verify.", no_args_is_help=True)
+data_app = typer.Typer(
+    help="The data sets: list, fetch, check.", no_args_is_help=True
+)
+checkpoints_app = typer.Typer(
+    help="The shipped weights: list, verify.", no_args_is_help=True
+)
 app.add_typer(data_app, name="data")
 app.add_typer(checkpoints_app, name="checkpoints")
 
 Profile = Annotated[
-    str | None, typer.Option(help="ci, book or full; without it LECTURE_PROFILE, then book.")
+    str | None,
+    typer.Option(
+        help="ci, book or full; without it LECTURE_PROFILE, then book."
+    ),
 ]
 
 
@@ -38,8 +45,13 @@ def main() -> None:
     except Exception as error:
         if os.environ.get("LECTURE_DEBUG"):
             raise
-        # KeyError quotes its message; its first argument is the sentence itself.
-        sentence = error.args[0] if isinstance(error, KeyError) and error.args else error
+        # KeyError quotes its message; its first argument is the sentence
+        # itself.
+        sentence = (
+            error.args[0]
+            if isinstance(error, KeyError) and error.args
+            else error
+        )
         print(f"{type(error).__name__}: {sentence}", file=sys.stderr)
         print("Set LECTURE_DEBUG=1 to see where it happened.", file=sys.stderr)
         sys.exit(1)
@@ -50,15 +62,18 @@ def figures(
     which: Annotated[
         list[str] | None,
         typer.Argument(
-            help="'list', 'all', figure ids, or sections such as generation/gaussian_model."
+            help=(
+                "'list', 'all', figure ids, or sections such as"
+                " generation/gaussian_model."
+            )
         ),
     ] = None,
-    out: Annotated[Path, typer.Option(help="Folder for the figures and manifest.json.")] = Path(
-        "figures"
-    ),
-    format: Annotated[str, typer.Option(help="Any of pdf, svg, png, separated by commas.")] = (
-        "pdf,svg,png"
-    ),
+    out: Annotated[
+        Path, typer.Option(help="Folder for the figures and manifest.json.")
+    ] = Path("figures"),
+    format: Annotated[
+        str, typer.Option(help="Any of pdf, svg, png, separated by commas.")
+    ] = "pdf,svg,png",
     profile: Profile = None,
 ) -> None:
     """List the lecture's figures, or make them again from the notebooks that own them."""
@@ -66,12 +81,22 @@ def figures(
 
     if not which or which == ["list"]:
         for entry in export.list_figures():
-            print(f"{entry.id:32} {'made' if entry.made else 'to come':8} {entry.section}")
+            print(
+                f"{entry.id:32} {'made' if entry.made else 'to come':8}"
+                f" {entry.section}"
+            )
         return
     manifest = export.export(
-        which, out, formats=tuple(format.split(",")), profile=profile, progress=True
+        which,
+        out,
+        formats=tuple(format.split(",")),
+        profile=profile,
+        progress=True,
     )
-    print(f"{len(manifest['figures'])} figures are in {out}, described in {out / 'manifest.json'}.")
+    print(
+        f"{len(manifest['figures'])} figures are in {out}, described in"
+        f" {out / 'manifest.json'}."
+    )
 
 
 @data_app.command("list")
@@ -80,12 +105,20 @@ def data_list() -> None:
     from lecture_utils import data
 
     for entry in data.DATASETS.values():
-        found = "embedded" if entry.embedded else (data.find(entry.name) or "not found")
+        found = (
+            "embedded"
+            if entry.embedded
+            else (data.find(entry.name) or "not found")
+        )
         print(f"{entry.name:28} {found}\n    {entry.title}. {entry.licence}")
 
 
 @data_app.command("fetch")
-def data_fetch(names: Annotated[list[str], typer.Argument(help="Names from `data list`.")]) -> None:
+def data_fetch(
+    names: Annotated[
+        list[str], typer.Argument(help="Names from `data list`.")
+    ],
+) -> None:
     """Download data sets into the cache, and check every file's SHA-256."""
     from lecture_utils import data
 
@@ -96,7 +129,8 @@ def data_fetch(names: Annotated[list[str], typer.Argument(help="Names from `data
 @data_app.command("check")
 def data_check(
     names: Annotated[
-        list[str] | None, typer.Argument(help="Names; all that are found without.")
+        list[str] | None,
+        typer.Argument(help="Names; all that are found without."),
     ] = None,
 ) -> None:
     """Check the files of data sets against their records."""
@@ -104,8 +138,13 @@ def data_check(
 
     from lecture_utils import data
 
-    chosen = names or [n for n, e in data.DATASETS.items() if e.embedded or data.find(n)]
-    problems = {n: data.check(n) for n in tqdm(chosen, unit="set", disable=not sys.stderr.isatty())}
+    chosen = names or [
+        n for n, e in data.DATASETS.items() if e.embedded or data.find(n)
+    ]
+    problems = {
+        n: data.check(n)
+        for n in tqdm(chosen, unit="set", disable=not sys.stderr.isatty())
+    }
     for name, found in problems.items():
         print(f"{name}: {'fine' if not found else '; '.join(found)}")
     if any(problems.values()):
@@ -115,17 +154,26 @@ def data_check(
 @app.command()
 def train(
     name: Annotated[
-        str | None, typer.Argument(help="A recipe; the list of recipes without.")
+        str | None,
+        typer.Argument(help="A recipe; the list of recipes without."),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Folder for the checkpoint; runs/NAME without.")
+        Path | None,
+        typer.Option(help="Folder for the checkpoint; runs/NAME without."),
     ] = None,
     profile: Profile = None,
-    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = None,
-    precision: Annotated[str | None, typer.Option(help="32-true, bf16-mixed or 16-mixed.")] = None,
-    seed: Annotated[int, typer.Option(help="Seeds every random generator.")] = 0,
+    device: Annotated[
+        str | None, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")
+    ] = None,
+    precision: Annotated[
+        str | None, typer.Option(help="32-true, bf16-mixed or 16-mixed.")
+    ] = None,
+    seed: Annotated[
+        int, typer.Option(help="Seeds every random generator.")
+    ] = 0,
     state: Annotated[
-        Path | None, typer.Option(help="The resumable state; below runs/ without.")
+        Path | None,
+        typer.Option(help="The resumable state; below runs/ without."),
     ] = None,
 ) -> None:
     """Run a recipe: train, measure, write a checkpoint with its record. Run again to resume."""
@@ -138,7 +186,9 @@ def train(
         return
     recipes.get(name)
     run = start(seed, profile=profile, device=device, precision=precision)
-    record = recipes.run_recipe(name, run, out or Path("runs") / name, state=state)
+    record = recipes.run_recipe(
+        name, run, out or Path("runs") / name, state=state
+    )
     if not run.fabric.is_global_zero:
         return
     for key, value in record.metrics.items():
@@ -148,7 +198,9 @@ def train(
 
 @checkpoints_app.command("list")
 def checkpoints_list(
-    as_json: Annotated[bool, typer.Option("--json", help="Print the records as JSON.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the records as JSON.")
+    ] = False,
 ) -> None:
     """Print each shipped checkpoint with what was measured on it."""
     from dataclasses import asdict
@@ -161,7 +213,10 @@ def checkpoints_list(
         return
     for record in records:
         size = checkpoints.verify(record.name).stat().st_size / 1e6
-        print(f"{record.name:24} {size:5.2f} MB  {record.steps} steps, {record.seconds:.0f} s")
+        print(
+            f"{record.name:24} {size:5.2f} MB  {record.steps} steps,"
+            f" {record.seconds:.0f} s"
+        )
         for key, value in record.metrics.items():
             print(f"    {key:40} {value:g}")
 
@@ -200,13 +255,23 @@ def doctor() -> None:
         "torchmetrics",
         "numpy",
     ]
-    packages += ["matplotlib", "safetensors", "scikit-image", "jupyter-book", "sphinx", "myst-nb"]
+    packages += [
+        "matplotlib",
+        "safetensors",
+        "scikit-image",
+        "jupyter-book",
+        "sphinx",
+        "myst-nb",
+    ]
     for package in packages:
         try:
             print(f"{package:16} {metadata.version(package)}")
         except metadata.PackageNotFoundError:
             print(f"{package:16} not installed")
-    print(f"cpu cores        {os.cpu_count()}, PyTorch uses {torch.get_num_threads()}")
+    print(
+        f"cpu cores        {os.cpu_count()}, PyTorch uses"
+        f" {torch.get_num_threads()}"
+    )
     try:
         pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
         print(f"memory           {pages / 2**30:.1f} GiB")
@@ -214,17 +279,35 @@ def doctor() -> None:
         print("memory           not known on this system")
     for index in range(torch.cuda.device_count()):
         device = torch.cuda.get_device_properties(index)
-        print(f"cuda:{index}           {device.name}, {device.total_memory / 2**30:.1f} GiB")
+        print(
+            f"cuda:{index}           {device.name},"
+            f" {device.total_memory / 2**30:.1f} GiB"
+        )
     if not torch.cuda.is_available():
         print("cuda             none")
-    print(f"mps              {'yes' if torch.backends.mps.is_available() else 'none'}")
-    for variable in ("PROFILE", "DEVICE", "PRECISION", "DATA_DIR", "CACHE_DIR"):
+    print(
+        "mps             "
+        f" {'yes' if torch.backends.mps.is_available() else 'none'}"
+    )
+    for variable in (
+        "PROFILE",
+        "DEVICE",
+        "PRECISION",
+        "DATA_DIR",
+        "CACHE_DIR",
+    ):
         value = os.environ.get(f"LECTURE_{variable}", "not set")
         print(f"{'LECTURE_' + variable:17}{value}")
     print(f"cache            {data.cache_folder()}")
     for name, entry in data.DATASETS.items():
         try:
-            found = "embedded" if entry.embedded else str(data.find(name) or "not found")
+            found = (
+                "embedded"
+                if entry.embedded
+                else str(data.find(name) or "not found")
+            )
         except OSError as error:
-            found = str(error)  # a report must come out above all where something is wrong
+            found = str(
+                error
+            )  # a report must come out above all where something is wrong
         print(f"data {name:28} {found}")

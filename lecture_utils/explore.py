@@ -26,7 +26,9 @@ from lecture_utils.show import DPI, Image, Pixels, encode_lossless, pixels
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-LARGEST = 2_500_000  # bytes of one explorer; several must fit on a page of 6 MB
+LARGEST = (
+    2_500_000  # bytes of one explorer; several must fit on a page of 6 MB
+)
 _PAGE = 720  # width of a page in the browser's pixels
 
 
@@ -102,7 +104,15 @@ def slider(
         If numbers of images, labels and captions differ, a text is empty, the start or the quality
         lies outside its range, the aspect ratios differ, or the explorer is larger than 2.5 MB.
     """
-    return _stack(list(images), [(name, labels, start)], caption, alt, captions, quality, width)
+    return _stack(
+        list(images),
+        [(name, labels, start)],
+        caption,
+        alt,
+        captions,
+        quality,
+        width,
+    )
 
 
 def slider_grid(
@@ -151,15 +161,22 @@ def slider_grid(
         for i, row in enumerate(table or []):
             if len(row) != len(column_labels):
                 raise ValueError(
-                    f"Row {i} has {len(row)} {what} for {len(column_labels)} column labels; each "
-                    "row needs one for each column."
+                    f"Row {i} has {len(row)} {what} for {len(column_labels)}"
+                    " column labels; each row needs one for each column."
                 )
     return _stack(
         [image for row in images for image in row],
-        [(row_name, row_labels, start[0]), (column_name, column_labels, start[1])],
+        [
+            (row_name, row_labels, start[0]),
+            (column_name, column_labels, start[1]),
+        ],
         caption,
         alt,
-        None if captions is None else [text for row in captions for text in row],
+        (
+            None
+            if captions is None
+            else [text for row in captions for text in row]
+        ),
         quality,
         width,
     )
@@ -217,17 +234,24 @@ def linear_combination(
     layers = [_layer(item, base) for item in components]
     if not layers or len(names) != len(layers):
         raise ValueError(
-            f"There are {len(layers)} components and {len(names)} names; give at least one "
-            "component, and one name for each."
+            f"There are {len(layers)} components and {len(names)} names; give"
+            " at least one component, and one name for each."
         )
     if not (math.isfinite(limit) and limit >= 0.1):
-        raise ValueError(f"The limit is {limit}; it must be a number of at least 0.1.")
+        raise ValueError(
+            f"The limit is {limit}; it must be a number of at least 0.1."
+        )
     if upscale is not None and upscale < 1:
-        raise ValueError(f"The factor upscale is {upscale}; it must be at least 1.")
+        raise ValueError(
+            f"The factor upscale is {upscale}; it must be at least 1."
+        )
     zoom = upscale or max(1, min(320 // width, 400 // height))
     peaks = [float(np.abs(layer).max()) or 1.0 for layer in layers]
     eight_bits = np.stack(
-        [np.round(layer / peak * 127) for layer, peak in zip(layers, peaks, strict=True)]
+        [
+            np.round(layer / peak * 127)
+            for layer, peak in zip(layers, peaks, strict=True)
+        ]
     ).astype(np.int8)
     data = {
         "kind": "sum",
@@ -239,15 +263,22 @@ def linear_combination(
         "components": _base64(eight_bits.tobytes()),
         "scales": json.dumps([round(255 * peak / 127, 9) for peak in peaks]),
     }
-    attributes = "".join(f' data-{key}="{escape(str(value))}"' for key, value in data.items())
+    attributes = "".join(
+        f' data-{key}="{escape(str(value))}"' for key, value in data.items()
+    )
     picture = (
-        f'<img class="lecture-explorer-picture pixelated" alt="{escape(alt)}" '
-        f'src="{_uri(*encode_lossless(base))}" width="{width}" height="{height}" '
-        f'style="width: {width * zoom}px">'
+        f'<img class="lecture-explorer-picture pixelated" alt="{escape(alt)}"'
+        f' src="{_uri(*encode_lossless(base))}" width="{width}"'
+        f' height="{height}" style="width: {width * zoom}px">'
     )
     end = math.floor(limit * 10 + 1e-6) / 10
     rows = "".join(
-        _slider(name, f'min="{-end}" max="{end}" step="0.1" value="0"', "0.0 σ", live=True)
+        _slider(
+            name,
+            f'min="{-end}" max="{end}" step="0.1" value="0"',
+            "0.0 σ",
+            live=True,
+        )
         for name in names
     )
     buttons = "".join(
@@ -255,7 +286,9 @@ def linear_combination(
         for action, label in (("reset", "Reset"), ("random", "Random"))
     )
     text = f"explorer: {', '.join(names)}"
-    return _explorer(attributes, picture, rows + buttons, "", caption, alt, text)
+    return _explorer(
+        attributes, picture, rows + buttons, "", caption, alt, text
+    )
 
 
 def _layer(image: Image, base: Pixels) -> np.ndarray:
@@ -269,10 +302,14 @@ def _layer(image: Image, base: Pixels) -> np.ndarray:
         array = array[:, :, 0]
     if array.shape != base.shape:
         raise ValueError(
-            f"A component has the shape {array.shape} and the mean {base.shape}; they must be equal."
+            f"A component has the shape {array.shape} and the mean"
+            f" {base.shape}; they must be equal."
         )
     if not np.isfinite(array).all():
-        raise ValueError("A component holds values that are not finite; look for NaN before this.")
+        raise ValueError(
+            "A component holds values that are not finite; look for NaN before"
+            " this."
+        )
     return array
 
 
@@ -289,37 +326,47 @@ def _stack(
     count = math.prod(len(labels) for _, labels, _ in axes)
     if count != len(images) or count == 0:
         raise ValueError(
-            f"There are {len(images)} images and labels for {count}; give at least one image, and "
-            "one label for each position."
+            f"There are {len(images)} images and labels for {count}; give at"
+            " least one image, and one label for each position."
         )
     if captions is not None and len(captions) != count:
         raise ValueError(
-            f"There are {len(captions)} captions for {count} images; give one for each, or none."
+            f"There are {len(captions)} captions for {count} images; give one"
+            " for each, or none."
         )
     for name, labels, start in axes:
         if not 0 <= start < len(labels):
             raise ValueError(
-                f"The slider {name!r} starts at position {start} and has the positions 0 to "
-                f"{len(labels) - 1}. Choose one of these."
+                f"The slider {name!r} starts at position {start} and has the"
+                f" positions 0 to {len(labels) - 1}. Choose one of these."
             )
     if not 1 <= quality <= 100:
-        raise ValueError(f"The quality is {quality}; it must lie in 1 .. 100, 100 without loss.")
+        raise ValueError(
+            f"The quality is {quality}; it must lie in 1 .. 100, 100 without"
+            " loss."
+        )
     if width is not None and width < 1:
         raise ValueError(f"The width is {width}; it must be at least 1 pixel.")
     arrays = [_array(image) for image in images]
     ratios = [array.shape[1] / array.shape[0] for array in arrays]
     if max(ratios) > 1.02 * min(ratios):
-        shapes = sorted({f"{array.shape[1]} x {array.shape[0]}" for array in arrays})
+        shapes = sorted(
+            {f"{array.shape[1]} x {array.shape[0]}" for array in arrays}
+        )
         raise ValueError(
-            f"The images are {', '.join(shapes)} pixels large; they must have one aspect ratio, "
-            "since they take turns in one place."
+            f"The images are {', '.join(shapes)} pixels large; they must have"
+            " one aspect ratio, since they take turns in one place."
         )
     largest = max(arrays, key=len)
     full_height, full_width = largest.shape[:2]
     drawn = any(_is_figure(image) for image in images)
     if width is None:
         zoom = max(1, min(512 // full_width, 512 // full_height))
-        width = round(full_width * 96 / DPI) if drawn else min(full_width * zoom, _PAGE)
+        width = (
+            round(full_width * 96 / DPI)
+            if drawn
+            else min(full_width * zoom, _PAGE)
+        )
 
     first = 0
     for _, labels, start in axes:
@@ -335,10 +382,15 @@ def _stack(
         # Pixels that are meant to be seen must not be smoothed by the browser.
         kept = "" if drawn or width < 2 * array.shape[1] else " pixelated"
         pictures.append(
-            f'<img class="lecture-explorer-picture{kept}" '
-            f'alt="{escape(described)}" src="{_uri(*_encode(array, quality))}" '
-            f'width="{full_width}" height="{full_height}" style="width: {width}px"'
-            + (f' data-caption="{escape(captions[index])}"' if captions else "")
+            f'<img class="lecture-explorer-picture{kept}"'
+            f' alt="{escape(described)}"'
+            f' src="{_uri(*_encode(array, quality))}" width="{full_width}"'
+            f' height="{full_height}" style="width: {width}px"'
+            + (
+                f' data-caption="{escape(captions[index])}"'
+                if captions
+                else ""
+            )
             + ("" if index == first else " hidden")
             + ">"
         )
@@ -353,12 +405,17 @@ def _stack(
         for name, labels, start in axes
     )
     note = (
-        f'<output class="lecture-explorer-note">{escape(captions[first])}</output>'
+        "<output"
+        f' class="lecture-explorer-note">{escape(captions[first])}</output>'
         if captions
         else ""
     )
-    text = "explorer: " + ", ".join(f"{name} ({len(labels)})" for name, labels, _ in axes)
-    return _explorer(' data-kind="stack"', "".join(pictures), rows, note, caption, alt, text)
+    text = "explorer: " + ", ".join(
+        f"{name} ({len(labels)})" for name, labels, _ in axes
+    )
+    return _explorer(
+        ' data-kind="stack"', "".join(pictures), rows, note, caption, alt, text
+    )
 
 
 def _is_figure(image: object) -> bool:
@@ -371,7 +428,8 @@ def _array(image: Image | Figure) -> Pixels:
         return pixels(image)
     if not _is_figure(image):
         raise ValueError(
-            f"An image is a {type(image).__name__}; give arrays, tensors or matplotlib figures."
+            f"An image is a {type(image).__name__}; give arrays, tensors or"
+            " matplotlib figures."
         )
     import matplotlib.pyplot as plt
     from PIL import Image as Pillow
@@ -390,8 +448,12 @@ def _encode(image: Pixels, quality: int) -> tuple[bytes, str]:
     if quality == 100 or max(image.shape[:2]) <= 128:
         return exact
     lossy = io.BytesIO()
-    Pillow.fromarray(image).save(lossy, format="webp", quality=quality, method=4)
-    return exact if len(exact[0]) <= lossy.tell() else (lossy.getvalue(), "webp")
+    Pillow.fromarray(image).save(
+        lossy, format="webp", quality=quality, method=4
+    )
+    return (
+        exact if len(exact[0]) <= lossy.tell() else (lossy.getvalue(), "webp")
+    )
 
 
 def _base64(data: bytes) -> str:
@@ -405,13 +467,17 @@ def _uri(data: bytes, kind: str) -> str:
 def _slider(name: str, attributes: str, value: str, *, live: bool) -> str:
     """Return one labelled slider; the label surrounds it, so that no ids can collide."""
     if not name.strip():
-        raise ValueError("A slider has no name. Say in a word or two what it moves.")
-    # A browser's slider reads its value out by itself; the output speaks only if nothing else does.
+        raise ValueError(
+            "A slider has no name. Say in a word or two what it moves."
+        )
+    # A browser's slider reads its value out by itself; the output speaks only
+    # if nothing else does.
     quiet = "" if live else ' aria-live="off"'
     return (
-        f'<label class="lecture-explorer-slider"><span>{escape(name)}</span>'
-        f'<input type="range" autocomplete="off" data-name="{escape(name)}" {attributes}>'
-        f"<output{quiet}>{escape(value)}</output></label>"
+        "<label"
+        f' class="lecture-explorer-slider"><span>{escape(name)}</span><input'
+        f' type="range" autocomplete="off" data-name="{escape(name)}"'
+        f" {attributes}><output{quiet}>{escape(value)}</output></label>"
     )
 
 
@@ -421,14 +487,20 @@ def _resource(name: str) -> str:
 
 
 def _explorer(
-    attributes: str, picture: str, controls: str, note: str, caption: str, alt: str, text: str
+    attributes: str,
+    picture: str,
+    controls: str,
+    note: str,
+    caption: str,
+    alt: str,
+    text: str,
 ) -> Explorer:
     """Put the parts together and check them."""
     for what, words in (("caption", caption), ("text alternative", alt)):
         if not words.strip():
             raise ValueError(
-                f"The {what} of the explorer is empty. Say what to look for (caption) and what the "
-                "picture shows (alt)."
+                f"The {what} of the explorer is empty. Say what to look for"
+                " (caption) and what the picture shows (alt)."
             )
     html = (
         f"<style>{_resource('explore.css')}</style>"
@@ -444,7 +516,8 @@ def _explorer(
     size = len(html.encode())
     if size > LARGEST:
         raise ValueError(
-            f"The explorer takes {size / 1e6:.1f} MB; at most {LARGEST / 1e6:.1f} MB keep a page "
-            "quick to load. Use fewer positions, smaller images or a lower quality."
+            f"The explorer takes {size / 1e6:.1f} MB; at most"
+            f" {LARGEST / 1e6:.1f} MB keep a page quick to load. Use fewer"
+            " positions, smaller images or a lower quality."
         )
     return Explorer(html, text)

@@ -70,8 +70,9 @@ def book_folder(start: Path | None = None) -> Path:
             if (book / _LIST).is_file():
                 return book
     raise FileNotFoundError(
-        f"No book/{_LIST} was found in {here}, above it or above the package. Figures are made "
-        "from the book's sources: clone the book, change into its folder and try again."
+        f"No book/{_LIST} was found in {here}, above it or above the package."
+        " Figures are made from the book's sources: clone the book, change"
+        " into its folder and try again."
     )
 
 
@@ -98,8 +99,15 @@ def list_figures(book: Path | None = None) -> list[Entry]:
             section = row["section"]
             if section not in code:
                 code[section] = _code(book / f"{section}.ipynb")
-            made = re.search(rf"""(["']){re.escape(row["id"])}\1""", code[section]) is not None
-            entries.append(Entry(row["id"], section, row["slide"], row["shows"], made))
+            made = (
+                re.search(
+                    rf"""(["']){re.escape(row["id"])}\1""", code[section]
+                )
+                is not None
+            )
+            entries.append(
+                Entry(row["id"], section, row["slide"], row["shows"], made)
+            )
     return entries
 
 
@@ -109,11 +117,13 @@ def _code(notebook: Path) -> str:
         return ""
     try:
         cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
-        return "\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "code")
+        return "\n".join(
+            "".join(c["source"]) for c in cells if c["cell_type"] == "code"
+        )
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(
-            f"{notebook} is not a notebook that can be read ({error}). Restore it from the "
-            "repository."
+            f"{notebook} is not a notebook that can be read ({error}). Restore"
+            " it from the repository."
         ) from error
 
 
@@ -171,11 +181,15 @@ def export(
     book, out = (book or book_folder()).resolve(), Path(out)
     profile = profile or os.environ.get("LECTURE_PROFILE") or "book"
     if profile not in get_args(Profile):
-        raise ValueError(f"The profile is {profile!r}; it must be one of 'ci', 'book' or 'full'.")
+        raise ValueError(
+            f"The profile is {profile!r}; it must be one of 'ci', 'book' or"
+            " 'full'."
+        )
     wrong = [name for name in formats if name not in FORMATS]
     if wrong or not formats:
         raise ValueError(
-            f"The formats are {', '.join(formats) or 'none'}; choose from {', '.join(FORMATS)}."
+            f"The formats are {', '.join(formats) or 'none'}; choose from"
+            f" {', '.join(FORMATS)}."
         )
     entries = list_figures(book)
     chosen = _choose(which, entries)
@@ -189,18 +203,26 @@ def export(
         owned = [entry for entry in chosen if entry.section == section]
         with tempfile.TemporaryDirectory(prefix="figures-") as staging:
             seen = _run(
-                book, section, Path(staging), [entry.id for entry in owned], formats, profile
+                book,
+                section,
+                Path(staging),
+                [entry.id for entry in owned],
+                formats,
+                profile,
             )
             for entry in owned:
                 if entry.id not in seen:
                     raise FigureError(
-                        f"{section}.ipynb ran to its end without making the figure {entry.id!r} in "
-                        f"profile {profile}. Look for figure({entry.id!r}, ...) in it."
+                        f"{section}.ipynb ran to its end without making the"
+                        f" figure {entry.id!r} in profile {profile}. Look for"
+                        f" figure({entry.id!r}, ...) in it."
                     )
                 files = {
                     f"{entry.id}.{extension}": (
-                        Path(staging) / f"{entry.id}.{extension}"
-                    ).read_bytes()
+                        (
+                            Path(staging) / f"{entry.id}.{extension}"
+                        ).read_bytes()
+                    )
                     for extension in formats
                 }
                 for name, data in files.items():
@@ -211,13 +233,17 @@ def export(
                     "notebook": f"{book.name}/{section}.ipynb",
                     "profile": profile,
                     "data": seen[entry.id]["data"],
-                    "files": {n: hashlib.sha256(d).hexdigest() for n, d in sorted(files.items())},
+                    "files": {
+                        n: hashlib.sha256(d).hexdigest()
+                        for n, d in sorted(files.items())
+                    },
                     "versions": seen[entry.id]["versions"],
                 }
         order = {entry.id: position for position, entry in enumerate(entries)}
         manifest = {
             "figures": sorted(
-                records.values(), key=lambda r: (order.get(r["id"], len(order)), r["id"])
+                records.values(),
+                key=lambda r: (order.get(r["id"], len(order)), r["id"]),
             )
         }
         text = json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
@@ -232,23 +258,32 @@ def _choose(which: Sequence[str], entries: list[Entry]) -> list[Entry]:
         if name == "all":
             group = [entry for entry in entries if entry.made]
         else:
-            group = [entry for entry in entries if name in (entry.id, entry.section)]
+            group = [
+                entry for entry in entries if name in (entry.id, entry.section)
+            ]
             if not group:
-                known = [*(e.id for e in entries), *(e.section for e in entries)]
+                known = [
+                    *(e.id for e in entries),
+                    *(e.section for e in entries),
+                ]
                 near = difflib.get_close_matches(name, known, 1)
                 hint = f" Did you mean {near[0]!r}?" if near else ""
                 raise ValueError(
-                    f"There is no figure and no section {name!r} in book/{_LIST}.{hint} "
-                    "`python -m lecture_utils figures list` lists them."
+                    f"There is no figure and no section {name!r} in"
+                    f" book/{_LIST}.{hint} `python -m lecture_utils figures"
+                    " list` lists them."
                 )
             if len(group) > 1 and any(entry.made for entry in group):
-                group = [entry for entry in group if entry.made]  # a section, so far as it goes
+                group = [
+                    entry for entry in group if entry.made
+                ]  # a section, so far as it goes
         for entry in group:
             if not entry.made:
                 raise ValueError(
-                    f"The figure {entry.id!r} is not made yet: book/{entry.section}.ipynb does not "
-                    f"exist or does not make it. `python -m lecture_utils figures list` says which "
-                    "figures are."
+                    f"The figure {entry.id!r} is not made yet:"
+                    f" book/{entry.section}.ipynb does not exist or does not"
+                    " make it. `python -m lecture_utils figures list` says"
+                    " which figures are."
                 )
         wanted |= {entry.id for entry in group}
     if not wanted:
@@ -261,11 +296,14 @@ def _read_manifest(path: Path) -> dict[str, dict[str, Any]]:
     if not path.is_file():
         return {}
     try:
-        return {r["id"]: r for r in json.loads(path.read_text(encoding="utf-8"))["figures"]}
+        return {
+            r["id"]: r
+            for r in json.loads(path.read_text(encoding="utf-8"))["figures"]
+        }
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(
-            f"{path} is damaged ({error}). Delete it, or choose another folder with --out; the "
-            "figures beside it have not been touched."
+            f"{path} is damaged ({error}). Delete it, or choose another folder"
+            " with --out; the figures beside it have not been touched."
         ) from error
 
 
@@ -278,8 +316,8 @@ def _check_writable(folder: Path) -> None:
     except OSError as error:
         raise OSError(
             error.errno,
-            f"Nothing can be written to {folder} ({error.strerror}). Choose a folder that you may "
-            "write to with --out",
+            f"Nothing can be written to {folder} ({error.strerror}). Choose a"
+            " folder that you may write to with --out",
         ) from error
 
 
@@ -298,8 +336,8 @@ def _run(
         from nbclient.exceptions import CellExecutionError, DeadKernelError
     except ImportError as error:
         raise FigureError(
-            "Running notebooks needs nbclient and ipykernel; install them with "
-            "`python -m pip install 'lecture-utils[notebooks]'`."
+            "Running notebooks needs nbclient and ipykernel; install them with"
+            " `python -m pip install 'lecture-utils[notebooks]'`."
         ) from error
 
     path = book / f"{section}.ipynb"
@@ -321,10 +359,13 @@ def _run(
     except (CellExecutionError, DeadKernelError) as error:
         trace = re.sub(r"\x1b\[[0-9;]*m", "", str(error)).strip()
         raise FigureError(
-            f"{path} failed in profile {profile}; the figures made before stay as they were.\n{trace}"
+            f"{path} failed in profile {profile}; the figures made before stay"
+            f" as they were.\n{trace}"
         ) from error
     return {
-        output["metadata"]["lecture_figure"]["id"]: output["metadata"]["lecture_figure"]
+        output["metadata"]["lecture_figure"]["id"]: output["metadata"][
+            "lecture_figure"
+        ]
         for cell in notebook.cells
         for output in cell.get("outputs", [])
         if "lecture_figure" in output.get("metadata", {})

@@ -24,12 +24,15 @@ def write_atomically(path: str | Path, data: bytes) -> Path:
     temporary: str | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        handle, temporary = tempfile.mkstemp(
+            dir=path.parent, prefix=f".{path.name}."
+        )
         with os.fdopen(handle, "wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        # mkstemp makes files for their owner only; a published file is for everyone to read.
+        # mkstemp makes files for their owner only; a published file is for
+        # everyone to read.
         umask = os.umask(0)
         os.umask(umask)
         Path(temporary).chmod(0o666 & ~umask)
@@ -37,8 +40,9 @@ def write_atomically(path: str | Path, data: bytes) -> Path:
     except OSError as error:
         raise OSError(
             error.errno,
-            f"{path} could not be written ({error.strerror}); nothing that was there before was "
-            "changed. Free some space or choose a folder that you may write to, and try again",
+            f"{path} could not be written ({error.strerror}); nothing that was"
+            " there before was changed. Free some space or choose a folder"
+            " that you may write to, and try again",
         ) from error
     finally:
         if temporary is not None:

@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 Array = NDArray[Any]
 
-_PART = (slice(24, 138), slice(24, 138))  # 114 x 114 pixels: at 3 dots a pixel, four fit on a page
+_PART = (
+    slice(24, 138),
+    slice(24, 138),
+)  # 114 x 114 pixels: at 3 dots a pixel, four fit on a page
 
 
 def use(fig: Figure, rect: tuple[float, float, float, float]) -> None:
@@ -26,12 +29,23 @@ def use(fig: Figure, rect: tuple[float, float, float, float]) -> None:
 
 
 def place(
-    fig: Figure, image: Array, left: int, top: int, zoom: int, title: str = "", **options: Any
+    fig: Figure,
+    image: Array,
+    left: int,
+    top: int,
+    zoom: int,
+    title: str = "",
+    **options: Any,
 ) -> Axes:
     """Draw an image at ``zoom`` dots a pixel, its corner in dots from the figure's upper left."""
     width, height = fig.get_size_inches() * DPI
     wide, high = zoom * image.shape[1], zoom * image.shape[0]
-    box = (left / width, 1 - (top + high) / height, wide / width, high / height)
+    box = (
+        left / width,
+        1 - (top + high) / height,
+        wide / width,
+        high / height,
+    )
     ax = fig.add_axes(box, title=title)
     ax.imshow(image, interpolation="none", **options)
     ax.set_axis_off()

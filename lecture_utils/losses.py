@@ -39,8 +39,13 @@ class ContentLoss(nn.Module):
         if layer != "mse" and (vgg is None or layer not in vgg.layers):
             raise ValueError(
                 f"The content loss on {layer!r} got "
-                + ("no VGG19" if vgg is None else f"a VGG19 that returns {vgg.layers}")
-                + f"; it needs one that returns {layer!r}: load_vgg19([{layer!r}], run)."
+                + (
+                    "no VGG19"
+                    if vgg is None
+                    else f"a VGG19 that returns {vgg.layers}"
+                )
+                + f"; it needs one that returns {layer!r}:"
+                f" load_vgg19([{layer!r}], run)."
             )
         self.layer = layer
         self.vgg = vgg

@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 
-def keys_kernel(t: NDArray[np.float64], a: float = -0.5) -> NDArray[np.float64]:
+def keys_kernel(
+    t: NDArray[np.float64], a: float = -0.5
+) -> NDArray[np.float64]:
     """Evaluate Keys' cubic convolution kernel of support [-2, 2] at ``t``.
 
     Source: R. G. Keys, "Cubic convolution interpolation for digital image processing", IEEE
@@ -128,37 +130,55 @@ def imresize(
     as_array = isinstance(image, np.ndarray)
     if as_array and image.dtype != np.uint8:
         raise TypeError(
-            f"imresize got a NumPy array of {image.dtype}; it needs uint8. For floating-point values "
-            "pass torch.from_numpy(image), with rows and columns as the last two axes."
+            f"imresize got a NumPy array of {image.dtype}; it needs uint8. For"
+            " floating-point values pass torch.from_numpy(image), with rows"
+            " and columns as the last two axes."
         )
-    if not as_array and not (isinstance(image, Tensor) and image.is_floating_point()):
-        got = image.dtype if isinstance(image, Tensor) else type(image).__name__
+    if not as_array and not (
+        isinstance(image, Tensor) and image.is_floating_point()
+    ):
+        got = (
+            image.dtype if isinstance(image, Tensor) else type(image).__name__
+        )
         raise TypeError(
-            f"imresize got {got}; it needs uint8 in NumPy or a floating-point tensor. "
-            "Convert with image.float() / 255, for example."
+            f"imresize got {got}; it needs uint8 in NumPy or a floating-point"
+            " tensor. Convert with image.float() / 255, for example."
         )
     if image.ndim < 2 or (as_array and image.ndim > 3):
         raise ValueError(
-            f"imresize got the shape {tuple(image.shape)}; it needs (H, W) or (H, W, C) in NumPy, or "
-            "(..., H, W) as a tensor."
+            f"imresize got the shape {tuple(image.shape)}; it needs (H, W) or"
+            " (H, W, C) in NumPy, or (..., H, W) as a tensor."
         )
     height, width = image.shape[:2] if as_array else image.shape[-2:]
     if (scale is None) == (size is None):
-        raise ValueError("imresize needs exactly one of `scale` and `size`; give one of the two.")
+        raise ValueError(
+            "imresize needs exactly one of `scale` and `size`; give one of the"
+            " two."
+        )
     if scale is not None:
         if not scale > 0:
-            raise ValueError(f"The scale is {scale}; it must be positive: 2 enlarges, 0.5 shrinks.")
-        # The small slack keeps 1/3 of 255 at 85 rows: in floating point the product may exceed it.
-        rows, columns = (int(np.ceil(scale * n - 1e-9)) for n in (height, width))
+            raise ValueError(
+                f"The scale is {scale}; it must be positive: 2 enlarges, 0.5"
+                " shrinks."
+            )
+        # The small slack keeps 1/3 of 255 at 85 rows: in floating point the
+        # product may exceed it.
+        rows, columns = (
+            int(np.ceil(scale * n - 1e-9)) for n in (height, width)
+        )
         scales = (scale, scale)
     else:
         assert size is not None
         rows, columns = size
-        scales = (rows / height, columns / width) if height and width else (0.0, 0.0)
+        scales = (
+            (rows / height, columns / width)
+            if height and width
+            else (0.0, 0.0)
+        )
     if min(height, width, rows, columns) < 1:
         raise ValueError(
-            f"imresize got an image of {height} x {width} and was asked for {rows} x {columns}; "
-            "both need at least one row and one column."
+            f"imresize got an image of {height} x {width} and was asked for"
+            f" {rows} x {columns}; both need at least one row and one column."
         )
     vertical = resize_matrix(height, rows, scales[0], antialias)
     horizontal = resize_matrix(width, columns, scales[1], antialias)
@@ -170,7 +190,11 @@ def imresize(
             down = _round_to_8_bits(down)
         down = down.reshape(rows, width, -1)
         across = np.einsum("ow,rwc->roc", horizontal, down, optimize=True)
-        return _round_to_8_bits(across).astype(np.uint8).reshape(rows, columns, *image.shape[2:])
+        return (
+            _round_to_8_bits(across)
+            .astype(np.uint8)
+            .reshape(rows, columns, *image.shape[2:])
+        )
     down_matrix = torch.from_numpy(vertical.copy()).to(image)
     across_matrix = torch.from_numpy(horizontal.copy()).to(image)
     return down_matrix @ image @ across_matrix.T
@@ -189,7 +213,9 @@ def modcrop(image: NDArray[np.uint8], scale: int) -> NDArray[np.uint8]: ...
 def modcrop(image: Tensor, scale: int) -> Tensor: ...
 
 
-def modcrop(image: NDArray[np.uint8] | Tensor, scale: int) -> NDArray[np.uint8] | Tensor:
+def modcrop(
+    image: NDArray[np.uint8] | Tensor, scale: int
+) -> NDArray[np.uint8] | Tensor:
     """Cut the last rows and columns so that height and width are multiples of ``scale``.
 
     Parameters
@@ -204,11 +230,18 @@ def modcrop(image: NDArray[np.uint8] | Tensor, scale: int) -> NDArray[np.uint8] 
     ValueError
         If the image is smaller than ``scale`` in either direction.
     """
-    height, width = image.shape[:2] if isinstance(image, np.ndarray) else image.shape[-2:]
+    height, width = (
+        image.shape[:2] if isinstance(image, np.ndarray) else image.shape[-2:]
+    )
     if scale < 1 or min(height, width) < scale:
         raise ValueError(
-            f"modcrop got an image of {height} x {width} and the scale {scale}; it needs a scale of "
-            "at least 1 and an image at least that large."
+            f"modcrop got an image of {height} x {width} and the scale"
+            f" {scale}; it needs a scale of at least 1 and an image at least"
+            " that large."
         )
     rows, columns = height - height % scale, width - width % scale
-    return image[:rows, :columns] if isinstance(image, np.ndarray) else image[..., :rows, :columns]
+    return (
+        image[:rows, :columns]
+        if isinstance(image, np.ndarray)
+        else image[..., :rows, :columns]
+    )

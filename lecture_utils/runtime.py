@@ -65,7 +65,11 @@ class Run:
         if _under_fabric_run():
             return Fabric()
         devices = 1 if self.device.index is None else [self.device.index]
-        fabric = Fabric(accelerator=self.device.type, devices=devices, precision=self.precision)
+        fabric = Fabric(
+            accelerator=self.device.type,
+            devices=devices,
+            precision=self.precision,
+        )
         fabric.launch()
         return fabric
 
@@ -111,22 +115,29 @@ def start(
     chosen_profile = profile or os.environ.get("LECTURE_PROFILE") or "book"
     if chosen_profile not in get_args(Profile):
         raise ValueError(
-            f"The profile is {chosen_profile!r}; it must be one of 'ci', 'book' or 'full'. "
-            "Set LECTURE_PROFILE to one of them, or leave it unset for 'book'."
+            f"The profile is {chosen_profile!r}; it must be one of 'ci',"
+            " 'book' or 'full'. Set LECTURE_PROFILE to one of them, or leave"
+            " it unset for 'book'."
         )
-    chosen_precision = precision or os.environ.get("LECTURE_PRECISION") or "32-true"
+    chosen_precision = (
+        precision or os.environ.get("LECTURE_PRECISION") or "32-true"
+    )
     if _under_fabric_run():
         asked = os.environ.get("LT_PRECISION", "32-true")
         short = {"32": "32-true", "16": "16-mixed", "bf16": "bf16-mixed"}
         chosen_precision = short.get(asked, asked)
     if chosen_precision not in get_args(Precision):
         raise ValueError(
-            f"The precision is {chosen_precision!r}; it must be one of {get_args(Precision)}. "
-            "Set LECTURE_PRECISION (under `fabric run` its option --precision) to one of them, or leave "
-            "it unset for '32-true'."
+            f"The precision is {chosen_precision!r}; it must be one of"
+            f" {get_args(Precision)}. Set LECTURE_PRECISION (under `fabric"
+            " run` its option --precision) to one of them, or leave it unset"
+            " for '32-true'."
         )
     if not 0 <= seed < 2**32:
-        raise ValueError(f"The seed is {seed}; it must lie in 0 .. 2**32 - 1. Choose another.")
+        raise ValueError(
+            f"The seed is {seed}; it must lie in 0 .. 2**32 - 1. Choose"
+            " another."
+        )
 
     random.seed(seed)
     np.random.seed(seed)  # noqa: NPY002 - libraries that draw from the legacy generator
@@ -141,9 +152,8 @@ def start(
     if _under_fabric_run():  # only Fabric knows which device is this process's
         fabric = run.fabric
         run = replace(run, device=fabric.device)
-        vars(run)["fabric"] = (
-            fabric  # the processes are connected; a second Fabric would do it again
-        )
+        # The processes are connected; a second Fabric would do it again.
+        vars(run)["fabric"] = fabric
     if not quiet:
         print(run)
     return run
@@ -160,12 +170,16 @@ def _device(name: str) -> torch.device:
     if torch.backends.mps.is_available():
         present.insert(0, "mps")
     if torch.cuda.is_available():
-        present[:0] = ["cuda", *(f"cuda:{i}" for i in range(torch.cuda.device_count()))]
+        present[:0] = [
+            "cuda",
+            *(f"cuda:{i}" for i in range(torch.cuda.device_count())),
+        ]
     if name == "auto":
         return torch.device(present[0])
     if name not in present:
         raise RuntimeError(
-            f"The device asked for is {name!r}, and this machine has {', '.join(present)}. "
-            "Set LECTURE_DEVICE to one of these, or leave it unset to let the book choose."
+            f"The device asked for is {name!r}, and this machine has"
+            f" {', '.join(present)}. Set LECTURE_DEVICE to one of these, or"
+            " leave it unset to let the book choose."
         )
     return torch.device(name)

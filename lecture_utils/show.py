@@ -38,8 +38,17 @@ DPI = 192
 PAGE = 1440  # dots across a page of 7.5 inches
 FORMATS = ("pdf", "svg", "png")
 
-# Okabe and Ito's colours, which stay apart under the common kinds of colour blindness.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+# Okabe and Ito's colours, which stay apart under the common kinds of colour
+# blindness.
+COLOURS = (
+    "#0072B2",
+    "#D55E00",
+    "#009E73",
+    "#CC79A7",
+    "#E69F00",
+    "#56B4E9",
+    "#000000",
+)
 _MARK = COLOURS[1]
 
 _STYLE: Any = {  # matplotlib types the names of all its settings
@@ -54,7 +63,9 @@ _STYLE: Any = {  # matplotlib types the names of all its settings
     "figure.facecolor": "white",
     "figure.figsize": (7.5, 3.6),
     "figure.titlesize": 11,
-    "font.family": "DejaVu Sans",  # comes with matplotlib: the same letters on every machine
+    "font.family": (
+        "DejaVu Sans"
+    ),  # comes with matplotlib: the same letters on every machine
     "font.size": 10,
     "grid.color": "#D0D0D0",
     "grid.linewidth": 0.6,
@@ -69,7 +80,8 @@ _STYLE: Any = {  # matplotlib types the names of all its settings
     "savefig.dpi": DPI,
     "savefig.facecolor": "white",
     "svg.fonttype": "path",
-    # Identifiers inside an SVG file are drawn from this word and not from the clock.
+    # Identifiers inside an SVG file are drawn from this word and not from the
+    # clock.
     "svg.hashsalt": "lecture",
     "xtick.labelsize": 9,
     "ytick.labelsize": 9,
@@ -112,19 +124,24 @@ def pixels(image: Image) -> Pixels:
         array: NDArray[Any] = tensor.numpy()
         if array.ndim == 4 and array.shape[0] == 1:
             array = array[0]
-        fits = array.ndim == 2 or (array.ndim == 3 and array.shape[0] in (1, 3))
+        fits = array.ndim == 2 or (
+            array.ndim == 3 and array.shape[0] in (1, 3)
+        )
         needed = "(H, W), (1, H, W) or (3, H, W)"
         if fits and array.ndim == 3:
             array = np.moveaxis(array, 0, -1)
     else:
         array = np.asarray(image)
-        fits = array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (1, 3))
+        fits = array.ndim == 2 or (
+            array.ndim == 3 and array.shape[2] in (1, 3)
+        )
         needed = "(H, W) or (H, W, 3)"
     if not fits or array.size == 0:
         kind = "tensor" if isinstance(image, torch.Tensor) else "array"
         raise ValueError(
-            f"The image is a {kind} of shape {tuple(np.shape(image))}; an image {kind} has the "
-            f"shape {needed}. Pick one image out of a batch, or reorder its axes."
+            f"The image is a {kind} of shape {tuple(np.shape(image))}; an"
+            f" image {kind} has the shape {needed}. Pick one image out of a"
+            " batch, or reorder its axes."
         )
     if array.shape[2:] == (1,):
         array = array[:, :, 0]
@@ -134,14 +151,17 @@ def pixels(image: Image) -> Pixels:
         return cast(Pixels, array)
     if not np.issubdtype(array.dtype, np.floating):
         raise ValueError(
-            f"The image has values of type {array.dtype}; it must hold uint8 in 0 .. 255, floats "
-            "in [0, 1] or booleans. Convert it first."
+            f"The image has values of type {array.dtype}; it must hold uint8"
+            " in 0 .. 255, floats in [0, 1] or booleans. Convert it first."
         )
     low, high = float(array.min()), float(array.max())
-    if not (low >= -0.5 / 255 and high <= 1 + 0.5 / 255):  # false for NaN as well
+    if not (
+        low >= -0.5 / 255 and high <= 1 + 0.5 / 255
+    ):  # false for NaN as well
         raise ValueError(
-            f"The image has values from {low:.4g} to {high:.4g}; floats must lie in [0, 1]. Clip "
-            "it with .clip(0, 1), or show signed values with grid(..., limits=(low, high))."
+            f"The image has values from {low:.4g} to {high:.4g}; floats must"
+            " lie in [0, 1]. Clip it with .clip(0, 1), or show signed values"
+            " with grid(..., limits=(low, high))."
         )
     return (array.clip(0, 1) * 255).round().astype(np.uint8)
 
@@ -153,11 +173,20 @@ class _Sheet:
         import matplotlib.pyplot as plt
 
         self.width, self.height = width, height
-        self.figure = plt.figure(figsize=(width / DPI, height / DPI), layout="none")
+        self.figure = plt.figure(
+            figsize=(width / DPI, height / DPI), layout="none"
+        )
 
-    def axes(self, left: float, top: float, width: float, height: float) -> Axes:
+    def axes(
+        self, left: float, top: float, width: float, height: float
+    ) -> Axes:
         bottom = self.height - top - height
-        box = (left / self.width, bottom / self.height, width / self.width, height / self.height)
+        box = (
+            left / self.width,
+            bottom / self.height,
+            width / self.width,
+            height / self.height,
+        )
         return self.figure.add_axes(box)
 
     def image(
@@ -172,21 +201,38 @@ class _Sheet:
         """Draw an image at ``zoom`` dots a pixel; return its axes and the drawn image."""
         height, width = image.shape[:2]
         if image.dtype == np.uint8 and image.ndim == 2 and cmap == "gray":
-            # matplotlib's grey map is off by one level here and there; colours are left alone.
+            # matplotlib's grey map is off by one level here and there; colours
+            # are left alone.
             image = np.stack([image] * 3, axis=-1)
         axes = self.axes(left, top, round(width * zoom), round(height * zoom))
         axes.set_axis_off()
-        # Only a picture that must shrink is averaged; all others keep their pixels.
+        # Only a picture that must shrink is averaged; all others keep their
+        # pixels.
         smooth = "none" if zoom >= 1 else "antialiased"
         low, high = limits
         return axes, axes.imshow(
-            image, interpolation=smooth, aspect="auto", cmap=cmap, vmin=low, vmax=high
+            image,
+            interpolation=smooth,
+            aspect="auto",
+            cmap=cmap,
+            vmin=low,
+            vmax=high,
         )
 
-    def text(self, centre: float, bottom: float, string: str, points: float = 10) -> None:
+    def text(
+        self, centre: float, bottom: float, string: str, points: float = 10
+    ) -> None:
         """Write lines of text that end at the height ``bottom``."""
         x, y = centre / self.width, 1 - bottom / self.height
-        self.figure.text(x, y, string, ha="center", va="bottom", size=points, linespacing=1.25)
+        self.figure.text(
+            x,
+            y,
+            string,
+            ha="center",
+            va="bottom",
+            size=points,
+            linespacing=1.25,
+        )
 
     def frame(self, left: int, top: int, width: int, height: int) -> None:
         """Draw a frame that touches the box from outside and covers none of it."""
@@ -194,7 +240,10 @@ class _Sheet:
 
         self.figure.add_artist(
             Rectangle(
-                ((left - 2) / self.width, 1 - (top + height + 2) / self.height),
+                (
+                    (left - 2) / self.width,
+                    1 - (top + height + 2) / self.height,
+                ),
                 (width + 4) / self.width,
                 (height + 4) / self.height,
                 fill=False,
@@ -227,7 +276,11 @@ def _columns(count: int) -> int:
     if count <= 6:
         return count
     root = math.sqrt(count)
-    full = [c for c in range(math.ceil(root), min(int(2 * root), 12) + 1) if count % c == 0]
+    full = [
+        c
+        for c in range(math.ceil(root), min(int(2 * root), 12) + 1)
+        if count % c == 0
+    ]
     return max(full, default=min(math.ceil(1.3 * root), 12))
 
 
@@ -280,15 +333,18 @@ def grid(
         raise ValueError("There is no image to show; give at least one.")
     if titles is not None and len(titles) != len(items):
         raise ValueError(
-            f"There are {len(titles)} titles for {len(items)} images; give one title an image."
+            f"There are {len(titles)} titles for {len(items)} images; give one"
+            " title an image."
         )
     if columns is not None and columns < 1:
-        raise ValueError(f"The number of columns is {columns}; it must be at least 1.")
+        raise ValueError(
+            f"The number of columns is {columns}; it must be at least 1."
+        )
     if limits is None:
         if colorbar is not None:
             raise ValueError(
-                "A colour bar was asked for without limits=(low, high); give the values that it "
-                "spans."
+                "A colour bar was asked for without limits=(low, high); give"
+                " the values that it spans."
             )
         arrays: list[NDArray[Any]] = [pixels(item) for item in items]
         low, high = 0.0, 255.0
@@ -311,14 +367,18 @@ def grid(
 
 def _scalar(image: Image) -> NDArray[np.float64]:
     """Return an image of real numbers as an array (H, W)."""
-    array = image.detach().cpu().double().numpy() if isinstance(image, torch.Tensor) else image
+    array = (
+        image.detach().cpu().double().numpy()
+        if isinstance(image, torch.Tensor)
+        else image
+    )
     array = np.asarray(array, dtype=np.float64)
     if array.ndim == 3 and array.shape[0] == 1:
         array = array[0]
     if array.ndim != 2 or array.size == 0:
         raise ValueError(
-            f"The image has the shape {array.shape}; with limits=(low, high) every image has the "
-            "shape (H, W). Show one channel at a time."
+            f"The image has the shape {array.shape}; with limits=(low, high)"
+            " every image has the shape (H, W). Show one channel at a time."
         )
     return array
 
@@ -336,7 +396,9 @@ def _grid(
     columns = min(columns, len(arrays))
     rows = math.ceil(len(arrays) / columns)
     margin, gap = 8, 16 if titles else 8
-    bar = 190 if colorbar else 0  # the bar with its numbers and its label, beside the images
+    bar = (
+        190 if colorbar else 0
+    )  # the bar with its numbers and its label, beside the images
     height, width = (max(a.shape[axis] for a in arrays) for axis in (0, 1))
     available = (PAGE - bar - 2 * margin - (columns - 1) * gap) // columns
     zoom = _zoom(width, min(available, round(size * DPI)))
@@ -358,7 +420,9 @@ def _grid(
         _, drawn = sheet.image(array, left, top + label, zoom, limits, cmap)
     if colorbar:
         top = margin + head + label
-        axes = sheet.axes(sheet.width - bar + 24, top, 24, sheet.height - top - margin)
+        axes = sheet.axes(
+            sheet.width - bar + 24, top, 24, sheet.height - top - margin
+        )
         sheet.figure.colorbar(drawn, cax=axes, label=colorbar)
     return sheet.figure
 
@@ -410,28 +474,45 @@ def comparison(
     """
     truth = pixels(reference)
     if not candidates:
-        raise ValueError("There is no candidate to compare; give a dictionary of named images.")
+        raise ValueError(
+            "There is no candidate to compare; give a dictionary of named"
+            " images."
+        )
     panels = {name: pixels(image) for name, image in candidates.items()}
     for name, panel in panels.items():
         if panel.shape != truth.shape:
             raise ValueError(
-                f"{name!r} has the shape {panel.shape} and the reference {truth.shape}; they must "
-                "be equal. Crop or resize one of them."
+                f"{name!r} has the shape {panel.shape} and the reference"
+                f" {truth.shape}; they must be equal. Crop or resize one of"
+                " them."
             )
     if inset is not None:
         top, left, height, width = inset
         inside = top >= 0 and left >= 0 and height > 0 and width > 0
-        if not inside or top + height > truth.shape[0] or left + width > truth.shape[1]:
+        if (
+            not inside
+            or top + height > truth.shape[0]
+            or left + width > truth.shape[1]
+        ):
             raise ValueError(
-                f"The inset (top, left, height, width) = {inset} does not lie in an image of "
-                f"{truth.shape[0]} x {truth.shape[1]} pixels. Choose a part of the image."
+                f"The inset (top, left, height, width) = {inset} does not lie"
+                f" in an image of {truth.shape[0]} x {truth.shape[1]} pixels."
+                " Choose a part of the image."
             )
     labels = {
         name: f"{name}\n{_psnr(panel, truth, border)}" if psnr else name
         for name, panel in panels.items()
     }
-    maps = {name: _error(panel, truth) for name, panel in panels.items()} if errors else {}
-    return _styled(lambda: _comparison(truth, panels, labels, maps, inset, columns, reference_name))
+    maps = (
+        {name: _error(panel, truth) for name, panel in panels.items()}
+        if errors
+        else {}
+    )
+    return _styled(
+        lambda: _comparison(
+            truth, panels, labels, maps, inset, columns, reference_name
+        )
+    )
 
 
 def _psnr(panel: Pixels, truth: Pixels, border: int) -> str:
@@ -439,7 +520,10 @@ def _psnr(panel: Pixels, truth: Pixels, border: int) -> str:
 
     if truth.ndim == 3:
         value = metrics.psnr(
-            metrics.luminance(panel), metrics.luminance(truth), peak=255, border=border
+            metrics.luminance(panel),
+            metrics.luminance(truth),
+            peak=255,
+            border=border,
         )
     else:
         value = metrics.psnr(panel, truth, border=border)
@@ -468,7 +552,9 @@ def _comparison(
     from matplotlib.patches import Rectangle
 
     count = len(panels) + 1
-    columns = min(columns or (count if count <= 3 else math.ceil(count / 2)), count)
+    columns = min(
+        columns or (count if count <= 3 else math.ceil(count / 2)), count
+    )
     rows = math.ceil(count / columns)
     margin, gap = 8, 16
     available = (PAGE - 2 * margin - (columns - 1) * gap) // columns
@@ -480,12 +566,22 @@ def _comparison(
     if inset is not None:
         inset_zoom = max(1, (panel_w - 4) // inset[3])
         inset_h, inset_w = inset[2] * inset_zoom, inset[3] * inset_zoom
-    cell_h = label + panel_h + (inset_h + gap if inset else 0) + (panel_h + gap if maps else 0)
+    cell_h = (
+        label
+        + panel_h
+        + (inset_h + gap if inset else 0)
+        + (panel_h + gap if maps else 0)
+    )
     sheet = _Sheet(
         2 * margin + columns * cell_w + (columns - 1) * gap,
         2 * margin + rows * cell_h + (rows - 1) * 2 * gap,
     )
-    scale = max((float(np.percentile(m, 99.5)) for m in maps.values()), default=0.0) or 1.0
+    scale = (
+        max(
+            (float(np.percentile(m, 99.5)) for m in maps.values()), default=0.0
+        )
+        or 1.0
+    )
     for index, (name, panel) in enumerate({"": truth, **panels}.items()):
         row, column = divmod(index, columns)
         left = margin + column * (cell_w + gap) + (cell_w - panel_w) // 2
@@ -498,19 +594,33 @@ def _comparison(
             y, x, height, width = inset
             for colour, line in (("white", 2.4), (_MARK, 1.2)):
                 axes.add_patch(
-                    Rectangle((x - 0.5, y - 0.5), width, height, fill=False, ec=colour, lw=line)
+                    Rectangle(
+                        (x - 0.5, y - 0.5),
+                        width,
+                        height,
+                        fill=False,
+                        ec=colour,
+                        lw=line,
+                    )
                 )
             part = panel[y : y + height, x : x + width]
-            inset_left, inset_top = left + (panel_w - inset_w) // 2, top + panel_h + gap
+            inset_left, inset_top = (
+                left + (panel_w - inset_w) // 2,
+                top + panel_h + gap,
+            )
             sheet.image(part, inset_left, inset_top, inset_zoom)
             sheet.frame(inset_left, inset_top, inset_w, inset_h)
         top += panel_h + (inset_h + gap if inset else 0) + gap
         if maps and index:
-            _, drawn = sheet.image(maps[name], left, top, zoom, (0, scale), "magma")
+            _, drawn = sheet.image(
+                maps[name], left, top, zoom, (0, scale), "magma"
+            )
         elif maps:
             bar = sheet.axes(left + 24, top + panel_h // 2, panel_w - 48, 24)
     if maps:
-        sheet.figure.colorbar(drawn, cax=bar, orientation="horizontal", extend="max")
+        sheet.figure.colorbar(
+            drawn, cax=bar, orientation="horizontal", extend="max"
+        )
         bar.set_title("absolute error\n(grey levels)", fontsize=10)
     return sheet.figure
 
@@ -548,30 +658,35 @@ def figure(id: str, caption: str, alt: str, fig: Figure | None = None) -> None:
 
     if not isinstance(id, str) or not _ID.fullmatch(id):
         raise ValueError(
-            f"The figure's id is {id!r}; it must be a group and a name in small letters, digits "
-            "and hyphens, such as 'gaussian/mean'. Take it from book/figures.csv."
+            f"The figure's id is {id!r}; it must be a group and a name in"
+            " small letters, digits and hyphens, such as 'gaussian/mean'."
+            " Take it from book/figures.csv."
         )
     caption, alt = " ".join(caption.split()), " ".join(alt.split())
     if not caption or not alt:
         missing = "caption" if not caption else "text alternative"
         raise ValueError(
-            f"The {missing} of figure {id!r} is empty. Write a caption that says what to see, and "
-            "a text alternative that says what the picture shows to someone who cannot see it."
+            f"The {missing} of figure {id!r} is empty. Write a caption that"
+            " says what to see, and a text alternative that says what the"
+            " picture shows to someone who cannot see it."
         )
     if alt.rstrip(".").casefold() == caption.rstrip(".").casefold():
         raise ValueError(
-            f"The text alternative of figure {id!r} repeats the caption. Say what the picture "
-            "shows to someone who cannot see it."
+            f"The text alternative of figure {id!r} repeats the caption. Say"
+            " what the picture shows to someone who cannot see it."
         )
     if fig is None and plt.get_fignums():
         fig = plt.gcf()
     if fig is None or not _drawn(fig):
         raise ValueError(
-            f"There is nothing to show as figure {id!r}. Draw something first, or pass the figure "
-            "that you mean with fig=."
+            f"There is nothing to show as figure {id!r}. Draw something first,"
+            " or pass the figure that you mean with fig=."
         )
-    # Without the last setting savefig would lay out anew a figure that has its own layout.
-    settings = {key: _STYLE[key] for key in _STYLE if key[:3] in ("pdf", "sav", "svg")}
+    # Without the last setting savefig would lay out anew a figure that has its
+    # own layout.
+    settings = {
+        key: _STYLE[key] for key in _STYLE if key[:3] in ("pdf", "sav", "svg")
+    }
     with plt.rc_context(settings | {"figure.constrained_layout.use": False}):
         metadata = _export(id, alt, fig)
         data, kind, (width, height) = _picture(fig)
@@ -588,9 +703,9 @@ def figure(id: str, caption: str, alt: str, fig: Figure | None = None) -> None:
 
 def _drawn(fig: Figure) -> bool:
     """Say whether a figure holds anything that a reader would see."""
-    return any(axes.has_data() or axes.texts or axes.tables for axes in fig.axes) or any(
-        (fig.texts, fig.images, fig.artists, fig.lines, fig.patches)
-    )
+    return any(
+        axes.has_data() or axes.texts or axes.tables for axes in fig.axes
+    ) or any((fig.texts, fig.images, fig.artists, fig.lines, fig.patches))
 
 
 def _export(id: str, alt: str, fig: Figure) -> dict[str, Any]:
@@ -599,12 +714,15 @@ def _export(id: str, alt: str, fig: Figure) -> dict[str, Any]:
     only = os.environ.get("LECTURE_FIGURES_ONLY")
     if not folder or (only and id not in only.replace(" ", "").split(",")):
         return {}
-    formats = (os.environ.get("LECTURE_FIGURES_FORMATS") or ",".join(FORMATS)).split(",")
+    formats = (
+        os.environ.get("LECTURE_FIGURES_FORMATS") or ",".join(FORMATS)
+    ).split(",")
     for extension in map(str.strip, formats):
         if extension not in FORMATS:
             raise ValueError(
-                f"The format {extension!r} in LECTURE_FIGURES_FORMATS is not one that figures are "
-                f"written in; choose from {', '.join(FORMATS)}, separated by commas."
+                f"The format {extension!r} in LECTURE_FIGURES_FORMATS is not"
+                " one that figures are written in; choose from"
+                f" {', '.join(FORMATS)}, separated by commas."
             )
         metadata: dict[str, str | None] = {
             "pdf": {"Title": id, "Subject": alt, "CreationDate": None},
@@ -612,10 +730,17 @@ def _export(id: str, alt: str, fig: Figure) -> dict[str, Any]:
             "png": {"Title": id, "Description": alt, "Software": None},
         }[extension]
         buffer = io.BytesIO()
-        # Twice the page's resolution: a whole multiple, so that pixels stay whole.
+        # Twice the page's resolution: a whole multiple, so that pixels stay
+        # whole.
         fig.savefig(buffer, format=extension, dpi=2 * DPI, metadata=metadata)
         write_atomically(Path(folder) / f"{id}.{extension}", buffer.getvalue())
-    return {"lecture_figure": {"id": id, "data": _data_used(), "versions": versions()}}
+    return {
+        "lecture_figure": {
+            "id": id,
+            "data": _data_used(),
+            "versions": versions(),
+        }
+    }
 
 
 def _data_used() -> list[str]:
@@ -648,7 +773,9 @@ def _picture(fig: Figure) -> tuple[bytes, str, tuple[int, int]]:
     from PIL import Image as Pillow
 
     buffer = io.BytesIO()
-    fig.savefig(buffer, format="png", dpi=DPI, pil_kwargs={"compress_level": 1})
+    fig.savefig(
+        buffer, format="png", dpi=DPI, pil_kwargs={"compress_level": 1}
+    )
     picture = Pillow.open(buffer).convert("RGB")
     data, kind = encode_lossless(np.asarray(picture))
     return data, kind, picture.size
@@ -666,11 +793,18 @@ def encode_lossless(image: Pixels) -> tuple[bytes, str]:
         image = image[:, :, 0]
     full = picture = Pillow.fromarray(np.ascontiguousarray(image))
     if picture.mode == "RGB" and picture.getcolors(256) is not None:
-        # Pillow's own palettes round colours to near ones; this one holds exactly those there are.
-        codes = image.astype(np.uint32) @ np.array([1 << 16, 1 << 8, 1], dtype=np.uint32)
+        # Pillow's own palettes round colours to near ones; this one holds
+        # exactly those there are.
+        codes = image.astype(np.uint32) @ np.array(
+            [1 << 16, 1 << 8, 1], dtype=np.uint32
+        )
         colours, indices = np.unique(codes, return_inverse=True)
-        picture = Pillow.fromarray(indices.reshape(codes.shape).astype(np.uint8))
-        channels = np.stack([colours >> 16, colours >> 8, colours], axis=-1).astype(np.uint8)
+        picture = Pillow.fromarray(
+            indices.reshape(codes.shape).astype(np.uint8)
+        )
+        channels = np.stack(
+            [colours >> 16, colours >> 8, colours], axis=-1
+        ).astype(np.uint8)
         picture.putpalette(channels.tobytes())
     png, webp = io.BytesIO(), io.BytesIO()
     picture.save(png, format="png")
@@ -701,15 +835,20 @@ def show_source(*objects: object, docstrings: bool = False) -> None:
             code = textwrap.dedent(inspect.getsource(cast(Any, item)))
         except (TypeError, OSError) as error:
             raise TypeError(
-                f"{item!r} has no Python source to show; give a function, a class or a method."
+                f"{item!r} has no Python source to show; give a function, a"
+                " class or a method."
             ) from error
         if not docstrings:
             code = _without_docstrings(code)
         name = f"{item.__module__}.{cast(Any, item).__qualname__}"
-        fence = "`" * max([3, *(len(run) + 1 for run in re.findall("`{3,}", code))])
+        fence = "`" * max(
+            [3, *(len(run) + 1 for run in re.findall("`{3,}", code))]
+        )
         _display(
             {
-                "text/markdown": f"`{name}`\n\n{fence}python\n{code.rstrip()}\n{fence}\n",
+                "text/markdown": (
+                    f"`{name}`\n\n{fence}python\n{code.rstrip()}\n{fence}\n"
+                ),
                 "text/plain": f"{name}\n\n{code.rstrip()}",
             }
         )
@@ -719,7 +858,9 @@ def _without_docstrings(code: str) -> str:
     """Return code without docstrings; a body that is a docstring and nothing else keeps it."""
     lines: list[str | None] = list(code.splitlines())
     for node in ast.walk(ast.parse(code)):
-        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        if not isinstance(
+            node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+        ):
             continue
         first = node.body[0]
         if ast.get_docstring(node) is not None and len(node.body) > 1:
@@ -730,7 +871,9 @@ def _without_docstrings(code: str) -> str:
     return "\n".join(line for line in lines if line is not None)
 
 
-def _display(bundle: dict[str, str], metadata: dict[str, Any] | None = None) -> None:
+def _display(
+    bundle: dict[str, str], metadata: dict[str, Any] | None = None
+) -> None:
     """Display in a notebook; print the plain text elsewhere."""
     try:
         from IPython import get_ipython

@@ -51,7 +51,9 @@ class LayerCost:
 
 
 @torch.no_grad()
-def median_seconds(module: Callable[[Tensor], Tensor], given: Tensor, repeats: int = 5) -> float:
+def median_seconds(
+    module: Callable[[Tensor], Tensor], given: Tensor, repeats: int = 5
+) -> float:
     """Return the median time of a pass in seconds, after a first pass that is not counted.
 
     Parameters
@@ -69,7 +71,9 @@ def median_seconds(module: Callable[[Tensor], Tensor], given: Tensor, repeats: i
         If no pass is to be counted.
     """
     if repeats < 1:
-        raise ValueError(f"The number of passes is {repeats}; at least one must be timed.")
+        raise ValueError(
+            f"The number of passes is {repeats}; at least one must be timed."
+        )
 
     def synchronize() -> None:
         if given.device.type == "cuda":
@@ -88,7 +92,9 @@ def median_seconds(module: Callable[[Tensor], Tensor], given: Tensor, repeats: i
     return float(np.median(times))
 
 
-def layer_costs(network: nn.Module, given: Tensor, repeats: int = 5) -> list[LayerCost]:
+def layer_costs(
+    network: nn.Module, given: Tensor, repeats: int = 5
+) -> list[LayerCost]:
     """Count and time every convolution and every rectifier of a network, in the order of the pass.
 
     Parameters
@@ -102,10 +108,16 @@ def layer_costs(network: nn.Module, given: Tensor, repeats: int = 5) -> list[Lay
     """
     calls: list[tuple[nn.Module, Tensor, Tensor]] = []
 
-    def note(layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+    def note(
+        layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor
+    ) -> None:
         calls.append((layer, inputs[0], output))
 
-    hooks = [m.register_forward_hook(note) for m in network.modules() if type(m) in _KINDS]
+    hooks = [
+        m.register_forward_hook(note)
+        for m in network.modules()
+        if type(m) in _KINDS
+    ]
     try:
         with torch.no_grad():
             network(given)
@@ -123,5 +135,7 @@ def layer_costs(network: nn.Module, given: Tensor, repeats: int = 5) -> list[Lay
         parameters = sum(p.numel() for p in layer.parameters())
         traffic = x.element_size() * (x.numel() + y.numel() + parameters)
         seconds = median_seconds(layer, x, repeats)
-        costs.append(LayerCost(_KINDS[type(layer)], operations, traffic, seconds))
+        costs.append(
+            LayerCost(_KINDS[type(layer)], operations, traffic, seconds)
+        )
     return costs

@@ -137,7 +137,9 @@ def train(
     history = History()
     # As JSON gives them back, so that a tuple equals the list that was read.
     choices = json.loads(
-        json.dumps({"seed": run.seed, "precision": run.precision, **(settings or {})})
+        json.dumps(
+            {"seed": run.seed, "precision": run.precision, **(settings or {})}
+        )
     )
     choices.pop("steps", None)
     if state is not None:
@@ -145,15 +147,17 @@ def train(
         found = round(share * run.fabric.world_size)
         if 0 < found < run.fabric.world_size:
             raise ValueError(
-                f"The training state {state} is there for some of the {run.fabric.world_size} processes "
-                "only. Put it into a folder that all machines see."
+                f"The training state {state} is there for some of the"
+                f" {run.fabric.world_size} processes only. Put it into a"
+                " folder that all machines see."
             )
         if found:
             _load(run, state, modules, optimizers, generator, history, choices)
             if history.steps > steps:
                 raise ValueError(
-                    f"The training state {state} has {history.steps} steps, and this training asks for "
-                    f"{steps}. Ask for at least as many, or name another file."
+                    f"The training state {state} has {history.steps} steps,"
+                    f" and this training asks for {steps}. Ask for at least as"
+                    " many, or name another file."
                 )
     show = progress if progress is not None else run.profile != "ci"
 
@@ -161,7 +165,9 @@ def train(
     before = history.seconds
     sums: dict[str, Tensor] = {}
     with tqdm(
-        total=steps, initial=history.steps, disable=not show or not run.fabric.is_global_zero
+        total=steps,
+        initial=history.steps,
+        disable=not show or not run.fabric.is_global_zero,
     ) as bar:
         while history.steps < steps:
             i = history.steps
@@ -182,11 +188,19 @@ def train(
             boundary = history.steps % log_every == 0 or history.steps == steps
             if boundary:
                 count = (history.steps - 1) % log_every + 1
-                means = _agreed(run, {name: float(total) / count for name, total in sums.items()})
+                means = _agreed(
+                    run,
+                    {
+                        name: float(total) / count
+                        for name, total in sums.items()
+                    },
+                )
                 sums = {}
                 _check_finite(means, history)
                 history.add(history.steps, means)
-                bar.set_postfix({name: f"{value:.4g}" for name, value in means.items()})
+                bar.set_postfix(
+                    {name: f"{value:.4g}" for name, value in means.items()}
+                )
             if evaluate is not None and (
                 history.steps % evaluate_every == 0 or history.steps == steps
             ):
@@ -196,12 +210,22 @@ def train(
                 history.add(history.steps, measured)
             now = time.monotonic()
             history.seconds = before + now - started
-            # The state is written only where the averages start anew, so that the log, too, is the
-            # same after a restart.
+            # The state is written only where the averages start anew, so that
+            # the log, too, is the same after a restart.
             if state is not None and boundary:
-                late = _agreed(run, {"late": float(now - last_saved >= save_every)})["late"]
+                late = _agreed(
+                    run, {"late": float(now - last_saved >= save_every)}
+                )["late"]
                 if late or history.steps == steps:
-                    _save(run, state, modules, optimizers, generator, history, choices)
+                    _save(
+                        run,
+                        state,
+                        modules,
+                        optimizers,
+                        generator,
+                        history,
+                        choices,
+                    )
                     last_saved = now
     return history
 
@@ -211,7 +235,9 @@ def _agreed(run: Run, values: Mapping[str, float]) -> dict[str, float]:
     if run.fabric.world_size == 1:
         return dict(values)
     dtype = torch.float32 if run.fabric.device.type == "mps" else torch.float64
-    own = torch.tensor(list(values.values()), dtype=dtype, device=run.fabric.device)
+    own = torch.tensor(
+        list(values.values()), dtype=dtype, device=run.fabric.device
+    )
     mean: Tensor = run.fabric.all_reduce(own, reduce_op="mean")
     return dict(zip(values, mean.tolist(), strict=True))
 
@@ -220,9 +246,9 @@ def _check_finite(values: Mapping[str, float], history: History) -> None:
     """Stop a training whose numbers are no longer finite."""
     if not all(np.isfinite(value) for value in values.values()):
         raise DivergedError(
-            f"At step {history.steps} the training logged {dict(values)}; it has diverged. Lower the "
-            "learning rate or clip the gradient, delete the state file if there is one, and start "
-            "again.",
+            f"At step {history.steps} the training logged {dict(values)}; it"
+            " has diverged. Lower the learning rate or clip the gradient,"
+            " delete the state file if there is one, and start again.",
             history.steps,
             history,
         )
@@ -232,8 +258,16 @@ class _untouched_random_state:
     """Give the global random generators back as they were."""
 
     def __enter__(self) -> None:
-        self.saved = (random.getstate(), np.random.get_state(), torch.get_rng_state())  # noqa: NPY002
-        self.cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else None
+        self.saved = (
+            random.getstate(),
+            np.random.get_state(),  # noqa: NPY002
+            torch.get_rng_state(),
+        )
+        self.cuda = (
+            torch.cuda.get_rng_state_all()
+            if torch.cuda.is_available()
+            else None
+        )
 
     def __exit__(self, *_: object) -> None:
         random.setstate(self.saved[0])
@@ -245,7 +279,10 @@ class _untouched_random_state:
 
 def _generators(run: Run, generator: torch.Generator) -> dict[str, Tensor]:
     """Return the states of the generators that differ between processes."""
-    states = {"training": generator.get_state(), "torch": torch.get_rng_state()}
+    states = {
+        "training": generator.get_state(),
+        "torch": torch.get_rng_state(),
+    }
     if run.fabric.device.type == "cuda":
         states["cuda"] = torch.cuda.get_rng_state(run.fabric.device)
     return states
@@ -286,9 +323,14 @@ def _save(
                     tensors[f"optimizer/{name}/{index}/{key}"] = value
                 else:
                     scalars.setdefault(str(index), {})[key] = value
-        rest["optimizers"][name] = {"param_groups": plain["param_groups"], "scalars": scalars}
+        rest["optimizers"][name] = {
+            "param_groups": plain["param_groups"],
+            "scalars": scalars,
+        }
     kind, keys, position, has_gauss, gauss = np.random.get_state()  # noqa: NPY002
-    tensors["random/numpy"] = torch.from_numpy(np.asarray(keys).astype(np.int64))
+    tensors["random/numpy"] = torch.from_numpy(
+        np.asarray(keys).astype(np.int64)
+    )
     rest["numpy"] = [kind, position, has_gauss, gauss]
     version, words, gauss_next = random.getstate()
     rest["python"] = [version, list(words), gauss_next]
@@ -298,8 +340,13 @@ def _save(
         "seconds": history.seconds,
     }
     # Copies, because safetensors takes no tensors that share memory.
-    owned = {key: value.detach().cpu().clone().contiguous() for key, value in tensors.items()}
-    write_atomically(path, save(owned, {"format": _FORMAT, "rest": json.dumps(rest)}))
+    owned = {
+        key: value.detach().cpu().clone().contiguous()
+        for key, value in tensors.items()
+    }
+    write_atomically(
+        path, save(owned, {"format": _FORMAT, "rest": json.dumps(rest)})
+    )
 
 
 def _load(
@@ -319,16 +366,23 @@ def _load(
             metadata = file.metadata() or {}
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
         if metadata.get("format") != _FORMAT:
-            raise ValueError(f"its format is {metadata.get('format')!r}, not {_FORMAT!r}")
+            raise ValueError(
+                f"its format is {metadata.get('format')!r}, not {_FORMAT!r}"
+            )
         rest = json.loads(metadata["rest"])
         for key in sorted(choices.keys() | rest["choices"].keys()):
-            theirs, ours = (d.get(key, "nothing") for d in (rest["choices"], choices))
+            theirs, ours = (
+                d.get(key, "nothing") for d in (rest["choices"], choices)
+            )
             if theirs != ours:
-                raise ValueError(f"its {key} is {theirs!r}, and this training's is {ours!r}")
+                raise ValueError(
+                    f"its {key} is {theirs!r}, and this training's is {ours!r}"
+                )
         processes = sum(key.startswith("random/training/") for key in tensors)
         if processes != run.fabric.world_size:
             raise ValueError(
-                f"it is that of {processes} processes, and this training has {run.fabric.world_size}"
+                f"it is that of {processes} processes, and this training has"
+                f" {run.fabric.world_size}"
             )
         groups: dict[str, dict[str, Tensor]] = {}
         for key, value in tensors.items():
@@ -336,28 +390,35 @@ def _load(
             if part == "module":
                 name, _, entry = tail.partition("/")
                 groups.setdefault(name, {})[entry] = value
-        if set(groups) != set(modules) or set(rest["optimizers"]) != set(optimizers):
+        if set(groups) != set(modules) or set(rest["optimizers"]) != set(
+            optimizers
+        ):
             raise ValueError(
-                f"it holds {sorted(groups)} with the optimisers {sorted(rest['optimizers'])}, and "
-                f"this training has {sorted(modules)} with {sorted(optimizers)}"
+                f"it holds {sorted(groups)} with the optimisers"
+                f" {sorted(rest['optimizers'])}, and this training has"
+                f" {sorted(modules)} with {sorted(optimizers)}"
             )
         for name, module in modules.items():
             module.load_state_dict(groups[name])
         for name, optimizer in optimizers.items():
             saved = rest["optimizers"][name]
             entries: dict[int, dict[str, Any]] = {
-                int(index): dict(values) for index, values in saved["scalars"].items()
+                int(index): dict(values)
+                for index, values in saved["scalars"].items()
             }
             prefix = f"optimizer/{name}/"
             for key, value in tensors.items():
                 if key.startswith(prefix):
                     index, _, entry = key.removeprefix(prefix).partition("/")
                     entries.setdefault(int(index), {})[entry] = value
-            optimizer.load_state_dict({"state": entries, "param_groups": saved["param_groups"]})
+            optimizer.load_state_dict(
+                {"state": entries, "param_groups": saved["param_groups"]}
+            )
     except (SafetensorError, KeyError, ValueError, RuntimeError) as error:
         raise ValueError(
-            f"The training state {path} cannot be used: {error}. Delete it to start the training "
-            "again from the beginning, or name another file."
+            f"The training state {path} cannot be used: {error}. Delete it to"
+            " start the training again from the beginning, or name another"
+            " file."
         ) from error
     kind, position, has_gauss, gauss = rest["numpy"]
     keys = tensors["random/numpy"].numpy().astype(np.uint32)
@@ -368,10 +429,13 @@ def _load(
     torch.set_rng_state(tensors[f"random/torch/{rank}"])
     generator.set_state(tensors[f"random/training/{rank}"])
     if run.fabric.device.type == "cuda" and f"random/cuda/{rank}" in tensors:
-        torch.cuda.set_rng_state(tensors[f"random/cuda/{rank}"], run.fabric.device)
+        torch.cuda.set_rng_state(
+            tensors[f"random/cuda/{rank}"], run.fabric.device
+        )
     curves = rest["history"]["curves"]
     history.curves = {
-        name: [(int(i), float(v)) for i, v in curve] for name, curve in curves.items()
+        name: [(int(i), float(v)) for i, v in curve]
+        for name, curve in curves.items()
     }
     history.steps = int(rest["history"]["steps"])
     history.seconds = float(rest["history"]["seconds"])

@@ -13,13 +13,18 @@ from torch import Tensor, nn
 from lecture_utils import data
 from lecture_utils.runtime import Run
 
-# Convolutions a block and their widths: K. Simonyan and A. Zisserman, ICLR 2015, table 1, column E.
+# Convolutions a block and their widths: K. Simonyan and A. Zisserman, ICLR
+# 2015, table 1, column E.
 BLOCKS = ((2, 64), (2, 128), (4, 256), (4, 512), (4, 512))
 LAYERS = tuple(
     name
     for block, (count, _) in enumerate(BLOCKS, 1)
     for name in (
-        *(f"{kind}{block}_{i}" for i in range(1, count + 1) for kind in ("conv", "relu")),
+        *(
+            f"{kind}{block}_{i}"
+            for i in range(1, count + 1)
+            for kind in ("conv", "relu")
+        ),
         f"pool{block}",
     )
 )
@@ -52,7 +57,8 @@ class VGG19(nn.Module):
         unknown = [name for name in layers if name not in LAYERS]
         if unknown or not layers:
             raise ValueError(
-                f"VGG19 got the layers {list(layers)}; it needs at least one of {', '.join(LAYERS)}."
+                f"VGG19 got the layers {list(layers)}; it needs at least one"
+                f" of {', '.join(LAYERS)}."
             )
         self.layers = tuple(layers)
         depth = max(LAYERS.index(name) for name in layers) + 1
@@ -64,7 +70,9 @@ class VGG19(nn.Module):
                 self.steps[name] = nn.Conv2d(n_in, width, 3, padding=1)
                 n_in = width
             else:
-                self.steps[name] = nn.ReLU() if name.startswith("relu") else nn.MaxPool2d(2)
+                self.steps[name] = (
+                    nn.ReLU() if name.startswith("relu") else nn.MaxPool2d(2)
+                )
         self.source = "random weights"
         self.mean: Tensor
         self.std: Tensor
@@ -112,7 +120,9 @@ def random_vgg19(layers: Sequence[str], run: Run) -> VGG19:
     for step in network.steps.values():
         if isinstance(step, nn.Conv2d):
             std = (2 / (9 * step.in_channels)) ** 0.5
-            step.weight.copy_(std * torch.randn(step.weight.shape, generator=generator))
+            step.weight.copy_(
+                std * torch.randn(step.weight.shape, generator=generator)
+            )
             assert step.bias is not None
             step.bias.zero_()
     return network.eval().to(run.device)
@@ -126,7 +136,9 @@ def _copy_keras(network: VGG19) -> None:
     """
     network.mean.copy_(torch.tensor(_KERAS_MEAN).view(3, 1, 1) / 255)
     folder = data.locate(DATA_SET)
-    manifest = json.loads((folder / "model.json").read_text(encoding="utf-8"))["weightsManifest"]
+    manifest = json.loads((folder / "model.json").read_text(encoding="utf-8"))[
+        "weightsManifest"
+    ]
     for group in manifest:
         name = group["weights"][0]["name"].split("/")[0]  # block1_conv1
         own = f"conv{name[5]}_{name[-1]}" if name.startswith("block") else ""
@@ -136,10 +148,14 @@ def _copy_keras(network: VGG19) -> None:
         step = network.steps[own]
         assert isinstance(step, nn.Conv2d) and step.bias is not None
         kernel, bias = np.split(values, [step.weight.numel()])
-        weight = torch.from_numpy(kernel.reshape(3, 3, step.in_channels, step.out_channels).copy())
+        weight = torch.from_numpy(
+            kernel.reshape(3, 3, step.in_channels, step.out_channels).copy()
+        )
         weight = weight.permute(3, 2, 0, 1)
         if own == "conv1_1":
-            weight = weight.flip(1) * (255 * torch.tensor(_STD)).view(1, 3, 1, 1)
+            weight = weight.flip(1) * (255 * torch.tensor(_STD)).view(
+                1, 3, 1, 1
+            )
         step.weight.copy_(weight)
         step.bias.copy_(torch.from_numpy(bias.copy()))
 
@@ -152,9 +168,10 @@ def _copy_torchvision(network: VGG19, run: Run) -> None:
     cached = Path(torch.hub.get_dir()) / "checkpoints" / Path(weights.url).name
     if run.profile != "full" and not cached.exists():
         raise data.DataNotFoundError(
-            f"The weights of VGG19 for the layers {', '.join(network.layers)} are not here. Choose "
-            "the profile full, which downloads torchvision's (575 MB), or set LECTURE_DATA_DIR to "
-            f"a folder that holds {data.get(DATA_SET).folder} (layers up to relu3_4)."
+            f"The weights of VGG19 for the layers {', '.join(network.layers)}"
+            " are not here. Choose the profile full, which downloads"
+            " torchvision's (575 MB), or set LECTURE_DATA_DIR to a folder"
+            f" that holds {data.get(DATA_SET).folder} (layers up to relu3_4)."
         )
     # weights_only: nothing in the file is run
     given = weights.get_state_dict(

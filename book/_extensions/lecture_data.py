@@ -35,7 +35,9 @@ class DataTable(SphinxDirective):
                 f"| {{cite:t}}`{record.citation}` |"
             )
         table = nodes.container(classes=["data-table"])
-        self.state.nested_parse(StringList(lines, source=records.__file__), 0, table)
+        self.state.nested_parse(
+            StringList(lines, source=records.__file__), 0, table
+        )
         return [table]
 
 

@@ -44,7 +44,9 @@ def code_of(notebook: dict[str, Any]) -> str:
                 bare = line.lstrip()
                 magic = bare.startswith(("%", "!"))
                 # `pass` keeps a block whole whose only line is a magic.
-                lines.append(line[: len(line) - len(bare)] + "pass" if magic else line)
+                lines.append(
+                    line[: len(line) - len(bare)] + "pass" if magic else line
+                )
     return "\n".join(lines)
 
 
@@ -65,7 +67,13 @@ def imports_of(source: str, module: str, is_package: bool) -> Iterator[str]:
 
 def finds_modules_itself(source: str) -> bool:
     """Tell whether the source imports by a name that it makes up while it runs."""
-    marks = ("importlib.import_module", "import_module(", "__import__(", "pkgutil", "runpy")
+    marks = (
+        "importlib.import_module",
+        "import_module(",
+        "__import__(",
+        "pkgutil",
+        "runpy",
+    )
     return any(mark in source for mark in marks)
 
 
@@ -73,8 +81,13 @@ def modules_of(package: Path) -> dict[str, Path]:
     """Return every module of the package: dotted name to file."""
     modules = {}
     for file in sorted(package.rglob("*.py")):
-        parts = [package.name, *file.relative_to(package).with_suffix("").parts]
-        modules[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = file
+        parts = [
+            package.name,
+            *file.relative_to(package).with_suffix("").parts,
+        ]
+        modules[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = (
+            file
+        )
     return modules
 
 
@@ -86,7 +99,9 @@ def dependencies(code: str, package: Path) -> list[Path]:
     Where names are made up at run time, and where the code cannot be parsed, everything counts.
     """
     modules = modules_of(package)
-    everything = sorted(f for f in package.rglob("*") if f.is_file() and f.suffix != ".pyc")
+    everything = sorted(
+        f for f in package.rglob("*") if f.is_file() and f.suffix != ".pyc"
+    )
     try:
         waiting = list(imports_of(code, "", False))
     except SyntaxError:
@@ -116,7 +131,10 @@ def _beside(folder: Path) -> Iterator[Path]:
     """Yield the files of a package that are no modules, in folders that are no packages, too."""
     for entry in folder.iterdir():
         if entry.is_dir():
-            if not (entry / "__init__.py").exists() and entry.name != "__pycache__":
+            if (
+                not (entry / "__init__.py").exists()
+                and entry.name != "__pycache__"
+            ):
                 yield from _beside(entry)
         elif entry.suffix not in {".py", ".pyc"}:
             yield entry
@@ -128,7 +146,12 @@ def named_files(text: str, book: Path) -> list[Path]:
     for file in sorted(book.rglob("*")):
         inside = file.relative_to(book).parts
         hidden = any(part.startswith((".", "_")) for part in inside[:-1])
-        if file.is_file() and not hidden and file.suffix not in PAGES and file.name in text:
+        if (
+            file.is_file()
+            and not hidden
+            and file.suffix not in PAGES
+            and file.name in text
+        ):
             found.append(file)
     return found
 
@@ -140,7 +163,9 @@ def data_found() -> list[str]:
     return [name for name in data.DATASETS if data.find(name) is not None]
 
 
-def key(notebook: dict[str, Any], root: Path, environment: Iterable[str]) -> str:
+def key(
+    notebook: dict[str, Any], root: Path, environment: Iterable[str]
+) -> str:
     """Return the hash over all that this notebook's outputs depend on, its own cells aside."""
     code = code_of(notebook)
     files = dependencies(code, root / PACKAGE)
@@ -158,7 +183,10 @@ def environment(root: Path) -> list[str]:
     return [
         sys.version,
         (root / "requirements.txt").read_text("utf-8"),
-        *(os.environ.get(name, "") for name in ("LECTURE_DEVICE", "LECTURE_PRECISION")),
+        *(
+            os.environ.get(name, "")
+            for name in ("LECTURE_DEVICE", "LECTURE_PRECISION")
+        ),
         *data_found(),
     ]
 
@@ -193,14 +221,18 @@ def choose_cache(app: Sphinx, docname: str, source: list[str]) -> None:
     used_caches(app.env)[docname] = str(cache)
     settings = notebook["metadata"].setdefault("mystnb", {})
     settings["execution_cache_path"] = str(cache)
-    settings.setdefault("execution_timeout", CELL_TIMEOUT.get(profile(), CELL_TIMEOUT["book"]))
+    settings.setdefault(
+        "execution_timeout", CELL_TIMEOUT.get(profile(), CELL_TIMEOUT["book"])
+    )
     source[0] = json.dumps(notebook)
 
 
 def forget_unused(app: Sphinx, exception: Exception | None) -> None:
     """Remove caches that no build has used for a week."""
     if exception is None:
-        for cache in (Path(app.srcdir).parent / ".cache" / "execution").glob("*-*"):
+        for cache in (Path(app.srcdir).parent / ".cache" / "execution").glob(
+            "*-*"
+        ):
             if time.time() - cache.stat().st_mtime > UNUSED_DAYS * 24 * 3600:
                 shutil.rmtree(cache, ignore_errors=True)
 
@@ -211,7 +243,9 @@ def outdated(app: Sphinx, env: BuildEnvironment, *_: set[str]) -> list[str]:
     for docname in env.all_docs:
         page = Path(env.doc2path(docname))
         if page.suffix == ".ipynb" and page.is_file():
-            cache = folder_of(json.loads(page.read_text("utf-8")), Path(app.srcdir).parent)
+            cache = folder_of(
+                json.loads(page.read_text("utf-8")), Path(app.srcdir).parent
+            )
             if used_caches(env).get(docname) != str(cache):
                 stale.append(docname)
             elif cache.is_dir():

@@ -39,7 +39,10 @@ PARTS = {
     "super_resolution": "Super-resolution",
     "style_transfer": "Style transfer",
 }
-THUMBNAIL = (240, 160)  # pixels; shown at half of that, or in full on a phone's dense screen
+THUMBNAIL = (
+    240,
+    160,
+)  # pixels; shown at half of that, or in full on a phone's dense screen
 INLINE = re.compile(r"(?<!\\)\$(?P<math>[^$]+?)(?<!\\)\$|`(?P<code>[^`]+)`")
 
 
@@ -112,20 +115,38 @@ class NumberFigures(SphinxTransform):
         """Put a figure where the output stands; say what is wrong with it if something is."""
         element = BeautifulSoup(markup, "html.parser").find("figure")
         picture = element.find("img") if isinstance(element, Tag) else None
-        caption = element.find("figcaption") if isinstance(element, Tag) else None
-        if not isinstance(element, Tag) or not isinstance(picture, Tag) or caption is None:
-            self.warn(bundle, "a figure's HTML has no picture or no caption; see show.figure()")
+        caption = (
+            element.find("figcaption") if isinstance(element, Tag) else None
+        )
+        if (
+            not isinstance(element, Tag)
+            or not isinstance(picture, Tag)
+            or caption is None
+        ):
+            self.warn(
+                bundle,
+                "a figure's HTML has no picture or no caption; see show.figure()",
+            )
             return
         figure_id = str(element.get("data-figure-id", ""))
         known = rows(self.env).get(figure_id)
         before = made(self.env).get(figure_id)
         if known is None:
-            self.warn(bundle, f"figure {figure_id!r} is not in book/{LIST}: add it, or correct it")
+            self.warn(
+                bundle,
+                f"figure {figure_id!r} is not in book/{LIST}: add it, or correct it",
+            )
             return
         if known.section != self.env.docname:
-            self.warn(bundle, f"figure {figure_id!r} belongs to {known.section} (book/{LIST})")
+            self.warn(
+                bundle,
+                f"figure {figure_id!r} belongs to {known.section} (book/{LIST})",
+            )
         if before is not None:
-            self.warn(bundle, f"figure {figure_id!r} is made twice, first in {before.docname}")
+            self.warn(
+                bundle,
+                f"figure {figure_id!r} is made twice, first in {before.docname}",
+            )
             return
         try:
             source = str(picture["src"])
@@ -134,7 +155,10 @@ class NumberFigures(SphinxTransform):
             image = self.write(figure_id, f".{extension}", data)
             thumbnail = self.write(figure_id, "-thumbnail.png", shrunk(data))
         except (binascii.Error, KeyError, OSError, ValueError) as error:
-            self.warn(bundle, f"the picture of figure {figure_id!r} cannot be read: {error}")
+            self.warn(
+                bundle,
+                f"the picture of figure {figure_id!r} cannot be read: {error}",
+            )
             return
         made(self.env)[figure_id] = Made(self.env.docname, image, thumbnail)
 
@@ -178,24 +202,38 @@ def shrunk(data: bytes) -> bytes:
 class Collector(EnvironmentCollector):
     """Keeps the record of made figures right when pages are read again or removed."""
 
-    def clear_doc(self, app: Sphinx, env: BuildEnvironment, docname: str) -> None:
+    def clear_doc(
+        self, app: Sphinx, env: BuildEnvironment, docname: str
+    ) -> None:
         """Forget the figures of a page that is about to be read again, or is gone."""
         figures = made(env)
-        for figure_id in [key for key, figure in figures.items() if figure.docname == docname]:
+        for figure_id in [
+            key for key, figure in figures.items() if figure.docname == docname
+        ]:
             del figures[figure_id]
 
     def merge_other(
-        self, app: Sphinx, env: BuildEnvironment, docnames: set[str], other: BuildEnvironment
+        self,
+        app: Sphinx,
+        env: BuildEnvironment,
+        docnames: set[str],
+        other: BuildEnvironment,
     ) -> None:
         """Take over the figures that another process has read."""
-        made(env).update({k: v for k, v in made(other).items() if v.docname in docnames})
+        made(env).update(
+            {k: v for k, v in made(other).items() if v.docname in docnames}
+        )
 
     def process_doc(self, app: Sphinx, doctree: nodes.document) -> None:
         """Do nothing: the transform has recorded the figures."""
 
-    def get_updated_docs(self, app: Sphinx, env: BuildEnvironment) -> list[str]:
+    def get_updated_docs(
+        self, app: Sphinx, env: BuildEnvironment
+    ) -> list[str]:
         """Have the pages with an index written again: any page may have changed what they list."""
-        return sorted(getattr(env, "lecture_indices", set()) & set(env.all_docs))
+        return sorted(
+            getattr(env, "lecture_indices", set()) & set(env.all_docs)
+        )
 
 
 class figure_index_rows(nodes.General, nodes.Element):
@@ -213,7 +251,9 @@ class FigureIndex(SphinxDirective):
         self.env.lecture_indices.add(self.env.docname)  # type: ignore[attr-defined]
         sections: list[nodes.Node] = []
         for folder, title in PARTS.items():
-            section = nodes.section("", nodes.title("", title), names=[f"figures-{folder}"])
+            section = nodes.section(
+                "", nodes.title("", title), names=[f"figures-{folder}"]
+            )
             section += figure_index_rows(part=folder)
             self.state.document.note_explicit_target(section)
             sections.append(section)
@@ -232,12 +272,20 @@ class FillIndex(SphinxPostTransform):
 
     def table(self, part: str) -> nodes.Element:
         """Return the table of one part."""
-        group = nodes.tgroup("", *(nodes.colspec(colwidth=w) for w in (30, 40, 30)), cols=3)
-        group += nodes.thead("", self.row(*map(nodes.Text, ("Figure", "Shows", "Slide"))))
+        group = nodes.tgroup(
+            "", *(nodes.colspec(colwidth=w) for w in (30, 40, 30)), cols=3
+        )
+        group += nodes.thead(
+            "", self.row(*map(nodes.Text, ("Figure", "Shows", "Slide")))
+        )
         body = nodes.tbody()
         for row in rows(self.env).values():
             if row.section.partition("/")[0] == part:
-                body += self.row(self.picture(row), self.description(row), nodes.Text(row.slide))
+                body += self.row(
+                    self.picture(row),
+                    self.description(row),
+                    nodes.Text(row.slide),
+                )
         group += body
         return nodes.table("", group, classes=["figure-index"])
 
@@ -246,7 +294,10 @@ class FillIndex(SphinxPostTransform):
         return nodes.row(
             "",
             *(
-                nodes.entry("", *(cell if isinstance(cell, list) else [paragraph(cell)]))
+                nodes.entry(
+                    "",
+                    *(cell if isinstance(cell, list) else [paragraph(cell)]),
+                )
                 for cell in cells
             ),
         )
@@ -266,15 +317,26 @@ class FillIndex(SphinxPostTransform):
             classes=["figure-thumbnail"],
         )
         # Without a number of its own a figure is not on a numbered page; its id then names it.
-        number = self.env.toc_fignumbers.get(figure.docname, {}).get("figure", {})
+        number = self.env.toc_fignumbers.get(figure.docname, {}).get(
+            "figure", {}
+        )
         counted = number.get(label(row.id))
         name = f"Figure {'.'.join(map(str, counted))}" if counted else row.id
-        link = nodes.reference("", "", image, nodes.inline("", name), refuri=address, internal=True)
+        link = nodes.reference(
+            "",
+            "",
+            image,
+            nodes.inline("", name),
+            refuri=address,
+            internal=True,
+        )
         return [paragraph(link)]
 
     def description(self, row: Row) -> list[nodes.Node]:
         """Return what the figure shows, its id and the section that makes it."""
-        section: nodes.Node = nodes.Text(row.section.rpartition("/")[2].replace("_", " "))
+        section: nodes.Node = nodes.Text(
+            row.section.rpartition("/")[2].replace("_", " ")
+        )
         if row.section in self.env.titles:
             section = addnodes.pending_xref(
                 "",
@@ -286,8 +348,12 @@ class FillIndex(SphinxPostTransform):
                 refexplicit=True,
                 refwarn=True,
             )
-        shows = nodes.paragraph("", "", *inline(row.shows[:1].upper() + row.shows[1:] + "."))
-        below = nodes.paragraph("", "", nodes.literal("", row.id), nodes.Text(" in "), section)
+        shows = nodes.paragraph(
+            "", "", *inline(row.shows[:1].upper() + row.shows[1:] + ".")
+        )
+        below = nodes.paragraph(
+            "", "", nodes.literal("", row.id), nodes.Text(" in "), section
+        )
         return [shows, below]
 
 

@@ -41,7 +41,9 @@ def launch_buttons(app: Sphinx, config: Config) -> None:
 class FoldDropdowns(SphinxPostTransform):
     """Make ``:class: dropdown`` of admonitions and solutions a ``<details>``."""
 
-    default_priority = 250  # after the titles of exercises and solutions are known
+    default_priority = (
+        250  # after the titles of exercises and solutions are known
+    )
     formats = ("html",)
 
     def run(self, **kwargs: Any) -> None:
@@ -52,10 +54,18 @@ class FoldDropdowns(SphinxPostTransform):
             title, *content = box.children
             classes = [name for name in box["classes"] if name != "dropdown"]
             # The title's text only: a link inside a summary could not be reached by keyboard.
-            summary = dropdown_title("", title.astext(), classes=["admonition-title"])
-            body = nodes.container("", *content, is_div=True, classes=["folded-body"])
+            summary = dropdown_title(
+                "", title.astext(), classes=["admonition-title"]
+            )
+            body = nodes.container(
+                "", *content, is_div=True, classes=["folded-body"]
+            )
             folded = dropdown_main(
-                "", summary, body, ids=box["ids"], classes=["admonition", "folded", *classes]
+                "",
+                summary,
+                body,
+                ids=box["ids"],
+                classes=["admonition", "folded", *classes],
             )
             box.replace_self(folded)
 
@@ -73,7 +83,9 @@ class DropRepeatedIds(SphinxPostTransform):
                 section["ids"] = []
 
 
-def open_code_cell(translator: SphinxTranslator, node: HideCodeCellNode) -> None:
+def open_code_cell(
+    translator: SphinxTranslator, node: HideCodeCellNode
+) -> None:
     """Open a folded code cell, as myst-nb does but for the label that hid the summary's text."""
     classes = " ".join(["admonition", "hide", *node["classes"]])
     translator.body.append(
@@ -83,17 +95,25 @@ def open_code_cell(translator: SphinxTranslator, node: HideCodeCellNode) -> None
     )
 
 
-def close_code_cell(translator: SphinxTranslator, node: HideCodeCellNode) -> None:
+def close_code_cell(
+    translator: SphinxTranslator, node: HideCodeCellNode
+) -> None:
     """Close a folded code cell."""
     translator.body.append("</details>\n")
 
 
 def list_of_references(
-    app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any
+    app: Sphinx,
+    pagename: str,
+    templatename: str,
+    context: dict[str, Any],
+    doctree: Any,
 ) -> None:
     """Give the entries of a list of references the role that goes with the list's."""
     if 'class="citation-list"' in context.get("body", ""):
-        context["body"] = context["body"].replace('role="doc-biblioentry"', 'role="listitem"')
+        context["body"] = context["body"].replace(
+            'role="doc-biblioentry"', 'role="listitem"'
+        )
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
@@ -102,7 +122,9 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.setup_extension("sphinx_design")
     app.connect("config-inited", launch_buttons)
     app.connect("html-page-context", list_of_references)
-    app.add_node(HideCodeCellNode, html=(open_code_cell, close_code_cell), override=True)
+    app.add_node(
+        HideCodeCellNode, html=(open_code_cell, close_code_cell), override=True
+    )
     app.add_post_transform(FoldDropdowns)
     app.add_post_transform(DropRepeatedIds)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
 LOGGER = logging.getLogger(__name__)
-QUESTIONS = re.compile(r"var questions\w+=(?P<json>.*?);\n\nif \(typeof Question", re.DOTALL)
+QUESTIONS = re.compile(
+    r"var questions\w+=(?P<json>.*?);\n\nif \(typeof Question", re.DOTALL
+)
 KINDS = ("multiple_choice", "many_choice", "numeric")
 LETTERS = "abcdefghij"
 DEFAULT_COMMENT = {True: "Correct.", False: "Not correct; try again."}
@@ -56,11 +58,22 @@ class WriteQuizzes(SphinxTransform):
             for index, question in enumerate(json.loads(text), start=1):
                 form += fieldset(question, f"{name}-{index}", index)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
-            problem = f"question {index} lacks {error}" if isinstance(error, KeyError) else error
-            LOGGER.warning("a quiz cannot be shown: %s", problem, location=bundle, type="quiz")
+            problem = (
+                f"question {index} lacks {error}"
+                if isinstance(error, KeyError)
+                else error
+            )
+            LOGGER.warning(
+                "a quiz cannot be shown: %s",
+                problem,
+                location=bundle,
+                type="quiz",
+            )
             return
         wrapped = [html('<form class="quiz">'), *form, html("</form>")]
-        bundle.replace_self(nodes.container("", *wrapped, classes=["quiz-output"]))
+        bundle.replace_self(
+            nodes.container("", *wrapped, classes=["quiz-output"])
+        )
 
 
 def html(text: str) -> nodes.raw:
@@ -68,21 +81,29 @@ def html(text: str) -> nodes.raw:
     return nodes.raw("", text, format="html")
 
 
-def fieldset(question: dict[str, Any], name: str, index: int) -> Iterator[nodes.Node]:
+def fieldset(
+    question: dict[str, Any], name: str, index: int
+) -> Iterator[nodes.Node]:
     """Yield one question: its text, what can be answered, and what is said to each answer."""
     kind, answers = question["type"], question["answers"]
     if kind not in KINDS:
-        raise ValueError(f"question {index} is of type {kind!r}; the book shows {', '.join(KINDS)}")
+        raise ValueError(
+            f"question {index} is of type {kind!r}; the book shows {', '.join(KINDS)}"
+        )
     if not any(answer.get("correct") for answer in answers):
         raise ValueError(f"question {index} has no correct answer")
     if len(answers) > len(LETTERS):
-        raise ValueError(f"question {index} has more than {len(LETTERS)} answers")
+        raise ValueError(
+            f"question {index} has more than {len(LETTERS)} answers"
+        )
     yield html(f'<fieldset class="quiz-question" data-kind="{kind}"><legend>')
     yield nodes.inline("", f"{index}. ")
     yield from inline(question["question"])
     yield html("</legend>")
     if question.get("code"):
-        yield nodes.literal_block(question["code"], question["code"], language="python")
+        yield nodes.literal_block(
+            question["code"], question["code"], language="python"
+        )
     if kind == "numeric":
         yield html(
             f'<label class="quiz-option">Your answer: <input type="text" inputmode="decimal" '
@@ -90,13 +111,19 @@ def fieldset(question: dict[str, Any], name: str, index: int) -> Iterator[nodes.
         )
         for answer in answers:
             low, high = bounds(answer)
-            limits = f' data-low="{low}" data-high="{high}"' if low is not None else ""
+            limits = (
+                f' data-low="{low}" data-high="{high}"'
+                if low is not None
+                else ""
+            )
             yield from comment(answer, limits)
     else:
         several = sum(bool(answer.get("correct")) for answer in answers) > 1
         control = "checkbox" if kind == "many_choice" and several else "radio"
         # jupyterquiz shuffles them as well; here the order is the same in every build.
-        answers = random.Random(question["question"]).sample(answers, len(answers))
+        answers = random.Random(question["question"]).sample(
+            answers, len(answers)
+        )
         for letter, answer in zip(LETTERS, answers, strict=False):
             yield html(
                 f'<div class="quiz-option"><label><input type="{control}" name="{name}"> '
@@ -130,7 +157,9 @@ def bounds(answer: dict[str, Any]) -> tuple[float, float] | tuple[None, None]:
 def comment(answer: dict[str, Any], limits: str) -> Iterator[nodes.Node]:
     """Yield what is said to an answer, hidden until it is given."""
     correct = bool(answer.get("correct"))
-    yield html(f'<span class="quiz-comment" data-correct="{str(correct).lower()}"{limits} hidden>')
+    yield html(
+        f'<span class="quiz-comment" data-correct="{str(correct).lower()}"{limits} hidden>'
+    )
     yield from inline(answer.get("feedback") or DEFAULT_COMMENT[correct])
     yield html("</span>")
 

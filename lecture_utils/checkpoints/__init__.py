@@ -76,7 +76,9 @@ def names(folder: Path = FOLDER) -> list[str]:
 
 def _record_file(name: str, folder: Path) -> Path | None:
     """Return the record of this name; names are unique over all parts, so the first is the one."""
-    return next((path for path in folder.rglob("*.json") if path.stem == name), None)
+    return next(
+        (path for path in folder.rglob("*.json") if path.stem == name), None
+    )
 
 
 def record(name: str, folder: Path = FOLDER) -> Record:
@@ -90,17 +92,26 @@ def record(name: str, folder: Path = FOLDER) -> Record:
     path = _record_file(name, folder)
     if path is None:
         raise CheckpointError(
-            f"There is no checkpoint {name!r}; there are: {', '.join(names(folder)) or 'none'}. "
-            f"`python -m lecture_utils train {name} --out FOLDER` makes one where a recipe of that "
-            "name exists."
+            f"There is no checkpoint {name!r}; there are:"
+            f" {', '.join(names(folder)) or 'none'}. `python -m lecture_utils"
+            f" train {name} --out FOLDER` makes one where a recipe of that"
+            " name exists."
         )
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         known = {entry.name for entry in fields(Record)}
-        return Record(**{key: value for key, value in content.items() if key in known})
-    except (json.JSONDecodeError, UnicodeDecodeError, TypeError, AttributeError) as error:
+        return Record(
+            **{key: value for key, value in content.items() if key in known}
+        )
+    except (
+        json.JSONDecodeError,
+        UnicodeDecodeError,
+        TypeError,
+        AttributeError,
+    ) as error:
         raise CheckpointError(
-            f"The record {path} cannot be read ({error}). Get the file again from the book's sources."
+            f"The record {path} cannot be read ({error}). Get the file again"
+            " from the book's sources."
         ) from error
 
 
@@ -118,14 +129,15 @@ def verify(name: str, folder: Path = FOLDER) -> Path:
     path = description.with_suffix(".safetensors")
     if not path.exists():
         raise CheckpointError(
-            f"The record of {name!r} is there, but {path} is not. Get the file again from the book's "
-            "sources, or train it anew."
+            f"The record of {name!r} is there, but {path} is not. Get the file"
+            " again from the book's sources, or train it anew."
         )
     found = hashlib.sha256(path.read_bytes()).hexdigest()
     if found != expected:
         raise CheckpointError(
-            f"{path} has the SHA-256 {found}, and its record says {expected}: the file is damaged, "
-            "incomplete or another version. Get both files again from the book's sources."
+            f"{path} has the SHA-256 {found}, and its record says {expected}:"
+            " the file is damaged, incomplete or another version. Get both"
+            " files again from the book's sources."
         )
     return path
 
@@ -142,20 +154,37 @@ def load(name: str, folder: Path = FOLDER) -> tuple[dict[str, Tensor], Record]:
     try:
         tensors = load_file(str(path))
     except SafetensorError as error:
-        raise CheckpointError(f"{path} is not a safetensors file ({error}).") from error
+        raise CheckpointError(
+            f"{path} is not a safetensors file ({error})."
+        ) from error
     return (
-        {key: t.float() if t.is_floating_point() else t for key, t in tensors.items()},
+        {
+            key: t.float() if t.is_floating_point() else t
+            for key, t in tensors.items()
+        },
         record(name, folder),
     )
 
 
-def save(tensors: Mapping[str, Tensor], description: Record, folder: Path) -> Record:
+def save(
+    tensors: Mapping[str, Tensor], description: Record, folder: Path
+) -> Record:
     """Write a checkpoint's two files atomically; return the record with the hash filled in."""
     from safetensors.torch import save as to_bytes
 
-    content = to_bytes({key: t.detach().cpu().clone().contiguous() for key, t in tensors.items()})
-    entries = asdict(description) | {"sha256": hashlib.sha256(content).hexdigest()}
-    text = json.dumps(entries, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    content = to_bytes(
+        {
+            key: t.detach().cpu().clone().contiguous()
+            for key, t in tensors.items()
+        }
+    )
+    entries = asdict(description) | {
+        "sha256": hashlib.sha256(content).hexdigest()
+    }
+    text = (
+        json.dumps(entries, indent=1, ensure_ascii=False, allow_nan=False)
+        + "\n"
+    )
     write_atomically(folder / f"{description.name}.safetensors", content)
     write_atomically(folder / f"{description.name}.json", text.encode())
     return record(description.name, folder)

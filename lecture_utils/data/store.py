@@ -94,20 +94,28 @@ def locate(name: str, run: Run | None = None) -> Path:
     """
     found = find(name)
     record = get(name)
-    if found is None and record.remote and run is not None and run.profile == "full":
+    if (
+        found is None
+        and record.remote
+        and run is not None
+        and run.profile == "full"
+    ):
         found = fetch(name)
     if found is not None:
         _USED.add(name)
         return found
     looked = "; ".join(
-        f"{folder} lacks {_few(_missing(record, folder))}"
-        if folder.is_dir()
-        else f"{folder} does not exist"
+        (
+            f"{folder} lacks {_few(_missing(record, folder))}"
+            if folder.is_dir()
+            else f"{folder} does not exist"
+        )
         for folder in _places(record)
     )
     unset = "" if data_folder() else " LECTURE_DATA_DIR is not set."
     raise DataNotFoundError(
-        f"{record.title} ({name!r}) was not found: {looked}.{unset} {_advice(record)}"
+        f"{record.title} ({name!r}) was not found: {looked}.{unset}"
+        f" {_advice(record)}"
     )
 
 
@@ -153,12 +161,18 @@ def fetch(name: str, *, progress: bool = True) -> Path:
         return embedded_file(record.files[0].name).parent
     if not record.remote:
         raise DataNotFoundError(
-            f"{record.title} ({name!r}) cannot be downloaded. {_advice(record)}"
+            f"{record.title} ({name!r}) cannot be downloaded."
+            f" {_advice(record)}"
         )
     folder = cache_folder() / name
     pooch.get_logger().setLevel("WARNING")  # the bar says what is going on
     several = len(record.remote) > 1
-    for file in tqdm(record.remote, desc=name, unit="file", disable=not (progress and several)):
+    for file in tqdm(
+        record.remote,
+        desc=name,
+        unit="file",
+        disable=not (progress and several),
+    ):
         _download(file, folder / file.name, progress=progress and not several)
     return folder
 
@@ -187,8 +201,8 @@ def embedded_file(name: str) -> Path:
         if path.is_file():
             return path
     raise DataNotFoundError(
-        f"The embedded file {name} is not installed. Install this book's requirements again: "
-        "`python -m pip install -r requirements.txt`."
+        f"The embedded file {name} is not installed. Install this book's"
+        " requirements again: `python -m pip install -r requirements.txt`."
     )
 
 
@@ -218,23 +232,28 @@ def _download(file: File, target: Path, *, progress: bool) -> None:
             known_hash=f"sha256:{file.sha256}",
             fname=target.name,
             path=target.parent,
-            downloader=pooch.HTTPDownloader(progressbar=progress, chunk_size=2**16, timeout=60),
+            downloader=pooch.HTTPDownloader(
+                progressbar=progress, chunk_size=2**16, timeout=60
+            ),
         )
     except requests.exceptions.RequestException as error:
         raise DownloadError(
-            f"{file.url} could not be downloaded ({error}). What was complete before is kept. "
-            "Check the network and try again, or put the data set into LECTURE_DATA_DIR."
+            f"{file.url} could not be downloaded ({error}). What was complete"
+            " before is kept. Check the network and try again, or put the"
+            " data set into LECTURE_DATA_DIR."
         ) from error
     except OSError as error:
         raise OSError(
             error.errno,
-            f"{target} could not be written ({error.strerror or error}). Free some space, or set "
-            "LECTURE_CACHE_DIR to a folder that you may write to, and try again",
+            f"{target} could not be written ({error.strerror or error}). Free"
+            " some space, or set LECTURE_CACHE_DIR to a folder that you may"
+            " write to, and try again",
         ) from error
     except ValueError as error:  # pooch's word for a hash that differs; it has deleted the file
         raise DataCorruptError(
-            f"What was downloaded from {file.url} is not the file of the record: {error} Try "
-            "again; if it stays so, the file was changed by those who publish it."
+            f"What was downloaded from {file.url} is not the file of the"
+            f" record: {error} Try again; if it stays so, the file was changed"
+            " by those who publish it."
         ) from error
 
 
@@ -248,9 +267,17 @@ def _missing(record: DataSet, folder: Path) -> list[str]:
     """Return what a folder lacks of the downloaded layout, or of its own, whichever is nearer."""
     lacks: list[list[str]] = []
     if record.remote:
-        lacks.append([f.name for f in record.remote if file_in(folder, f.name) is None])
+        lacks.append(
+            [f.name for f in record.remote if file_in(folder, f.name) is None]
+        )
     if record.layout:
-        lacks.append([pattern for pattern in record.layout if not any(folder.glob(pattern))])
+        lacks.append(
+            [
+                pattern
+                for pattern in record.layout
+                if not any(folder.glob(pattern))
+            ]
+        )
     return min(lacks, key=len)
 
 
@@ -263,7 +290,9 @@ def _advice(record: DataSet) -> str:
     folder = f"the folder {record.folder} below LECTURE_DATA_DIR"
     if record.remote:
         return (
-            f"Download it with `python -m lecture_utils data fetch {record.name}`, "
-            f"or put its files into {folder}."
+            "Download it with `python -m lecture_utils data fetch"
+            f" {record.name}`, or put its files into {folder}."
         )
-    return f"To get it, {record.obtain} ({record.source}); the place is {folder}."
+    return (
+        f"To get it, {record.obtain} ({record.source}); the place is {folder}."
+    )

@@ -18,7 +18,9 @@ from torch import Tensor, nn
 Method = Literal["covariance", "gram", "svd"]
 
 
-def eigen_by_covariance(centred: Tensor, components: int) -> tuple[Tensor, Tensor]:
+def eigen_by_covariance(
+    centred: Tensor, components: int
+) -> tuple[Tensor, Tensor]:
     """Decompose the n x n covariance itself.
 
     Parameters
@@ -34,22 +36,35 @@ def eigen_by_covariance(centred: Tensor, components: int) -> tuple[Tensor, Tenso
         The leading eigenvalues of the covariance, largest first, shape (k,), and their eigenvectors
         as columns, shape (n, k).
     """
-    eigenvalues, eigenvectors = torch.linalg.eigh(centred.T @ centred / len(centred))
-    return eigenvalues.flip(0)[:components], eigenvectors.flip(1)[:, :components]
+    eigenvalues, eigenvectors = torch.linalg.eigh(
+        centred.T @ centred / len(centred)
+    )
+    return (
+        eigenvalues.flip(0)[:components],
+        eigenvectors.flip(1)[:, :components],
+    )
 
 
 def eigen_by_gram(centred: Tensor, components: int) -> tuple[Tensor, Tensor]:
     """Decompose the N x N matrix of the images' scalar products; see `eigen_by_covariance`."""
-    eigenvalues, weights = torch.linalg.eigh(centred @ centred.T / len(centred))
+    eigenvalues, weights = torch.linalg.eigh(
+        centred @ centred.T / len(centred)
+    )
     eigenvalues = eigenvalues.flip(0)[:components]
     weights = weights.flip(1)[:, :components]
-    return eigenvalues, centred.T @ weights / (len(centred) * eigenvalues).sqrt()
+    return (
+        eigenvalues,
+        centred.T @ weights / (len(centred) * eigenvalues).sqrt(),
+    )
 
 
 def eigen_by_svd(centred: Tensor, components: int) -> tuple[Tensor, Tensor]:
     """Decompose the data matrix, without any product of it; see `eigen_by_covariance`."""
     _, singular_values, rows = torch.linalg.svd(centred, full_matrices=False)
-    return singular_values[:components] ** 2 / len(centred), rows[:components].T
+    return (
+        singular_values[:components] ** 2 / len(centred),
+        rows[:components].T,
+    )
 
 
 DECOMPOSE: dict[Method, Callable[[Tensor, int], tuple[Tensor, Tensor]]] = {
@@ -84,7 +99,10 @@ class GaussianModel:
 
     @classmethod
     def fit(
-        cls, images: Tensor, method: Method = "svd", components: int | None = None
+        cls,
+        images: Tensor,
+        method: Method = "svd",
+        components: int | None = None,
     ) -> GaussianModel:
         """Estimate the mean and the eigendecomposition of the covariance (dividing by N).
 
@@ -110,17 +128,24 @@ class GaussianModel:
         components = largest_rank if components is None else components
         if method not in DECOMPOSE or not 1 <= components <= largest_rank:
             raise ValueError(
-                f"Asked for {components} components by the method {method!r}. These images allow 1 "
-                f"to {largest_rank} components; the methods are {', '.join(DECOMPOSE)}."
+                f"Asked for {components} components by the method {method!r}."
+                f" These images allow 1 to {largest_rank} components; the"
+                f" methods are {', '.join(DECOMPOSE)}."
             )
         mean = images.mean(0, dtype=torch.float64)
         centred = (images - mean).flatten(1)
         eigenvalues, eigenvectors = DECOMPOSE[method](centred, components)
-        # Where images repeat one another, some eigenvalues are zero but for rounding.
-        rounding = max(centred.shape) * torch.finfo(torch.float64).eps * eigenvalues[0]
+        # Where images repeat one another, some eigenvalues are zero but for
+        # rounding.
+        rounding = (
+            max(centred.shape)
+            * torch.finfo(torch.float64).eps
+            * eigenvalues[0]
+        )
         kept = eigenvalues > rounding
         eigenvalues, eigenvectors = eigenvalues[kept], eigenvectors[:, kept]
-        # An eigenvector is defined up to its sign: make its largest entry positive.
+        # An eigenvector is defined up to its sign: make its largest entry
+        # positive.
         largest = eigenvectors.abs().argmax(0, keepdim=True)
         eigenvectors = eigenvectors * eigenvectors.gather(0, largest).sign()
         total_variance = float(centred.square().sum()) / len(images)
@@ -141,15 +166,20 @@ class GaussianModel:
         """sigma^2: the variance that was dropped, spread evenly over the other n - k directions."""
         others = self.mean.numel() - self.rank
         dropped = self.total_variance - float(self.eigenvalues.sum())
-        # Rounding alone can leave some 1e-16 of the total where nothing was dropped.
-        return dropped / others if others and dropped > 1e-12 * self.total_variance else 0.0
+        # Rounding alone can leave some 1e-16 of the total where nothing was
+        # dropped.
+        return (
+            dropped / others
+            if others and dropped > 1e-12 * self.total_variance
+            else 0.0
+        )
 
     def truncate(self, components: int) -> GaussianModel:
         """Keep the leading eigenvectors; the total variance stays what it was."""
         if not 1 <= components <= self.rank:
             raise ValueError(
-                f"Asked for {components} components of a model that has {self.rank}. "
-                f"Choose a number from 1 to {self.rank}."
+                f"Asked for {components} components of a model that has"
+                f" {self.rank}. Choose a number from 1 to {self.rank}."
             )
         return replace(
             self,
@@ -159,21 +189,30 @@ class GaussianModel:
 
     def encode(self, images: Tensor) -> Tensor:
         """Return the latent codes z = Lambda^(-1/2) E^T (x - mu), shape (N, k)."""
-        return self._centre(images) @ self.eigenvectors / self.eigenvalues.sqrt()
+        return (
+            self._centre(images) @ self.eigenvectors / self.eigenvalues.sqrt()
+        )
 
     def decode(self, codes: Tensor) -> Tensor:
         """Return the images x = mu + E Lambda^(1/2) z of codes of shape (N, k)."""
         if codes.shape[-1] != self.rank:
             raise ValueError(
-                f"The codes have shape {tuple(codes.shape)}; their last dimension must be "
-                f"{self.rank}, one number for each eigenvector of this model."
+                f"The codes have shape {tuple(codes.shape)}; their last"
+                f" dimension must be {self.rank}, one number for each"
+                " eigenvector of this model."
             )
-        images = (codes.double() * self.eigenvalues.sqrt()) @ self.eigenvectors.T
+        images = (
+            codes.double() * self.eigenvalues.sqrt()
+        ) @ self.eigenvectors.T
         return self.mean + images.reshape(*codes.shape[:-1], *self.mean.shape)
 
-    def sample(self, count: int, generator: torch.Generator | None = None) -> Tensor:
+    def sample(
+        self, count: int, generator: torch.Generator | None = None
+    ) -> Tensor:
         """Draw images, shape (count, ...); they are not clipped to any range."""
-        codes = torch.randn(count, self.rank, generator=generator, dtype=torch.float64)
+        codes = torch.randn(
+            count, self.rank, generator=generator, dtype=torch.float64
+        )
         return self.decode(codes)
 
     def log_likelihood(self, images: Tensor) -> Tensor:
@@ -196,7 +235,9 @@ class GaussianModel:
             outside = centred - along @ self.eigenvectors.T
             distance = distance + (outside**2).sum(-1) / variance
             log_determinant += (pixels - self.rank) * math.log(variance)
-        return -0.5 * (distance + log_determinant + pixels * math.log(2 * math.pi))
+        return -0.5 * (
+            distance + log_determinant + pixels * math.log(2 * math.pi)
+        )
 
     def network(self) -> nn.Sequential:
         """Return the same generator as a network: one linear layer, then the image's shape."""
@@ -212,7 +253,9 @@ class GaussianModel:
             "mean": self.mean.half(),
             "eigenvectors": self.eigenvectors.half(),
             "eigenvalues": self.eigenvalues.float(),
-            "total_variance": torch.tensor(self.total_variance, dtype=torch.float32),
+            "total_variance": torch.tensor(
+                self.total_variance, dtype=torch.float32
+            ),
         }
 
     @classmethod
@@ -229,17 +272,18 @@ class GaussianModel:
         """Raise a sentence if the covariance is singular."""
         if self.rank < self.mean.numel() and self.residual_variance == 0:
             raise ValueError(
-                f"The covariance has rank {self.rank} in {self.mean.numel()} dimensions, so it has "
-                "no density. Use truncate(k) with a smaller k: the variance that it drops fills "
-                "the other directions."
+                f"The covariance has rank {self.rank} in {self.mean.numel()}"
+                " dimensions, so it has no density. Use truncate(k) with a"
+                " smaller k: the variance that it drops fills the other"
+                " directions."
             )
 
     def _centre(self, images: Tensor) -> Tensor:
         """Return the images less the mean, one row each, shape (N, n)."""
         if images.shape[1:] != self.mean.shape:
             raise ValueError(
-                f"The images have shape {tuple(images.shape)}; this model needs "
-                f"(N, {', '.join(map(str, self.mean.shape))})."
+                f"The images have shape {tuple(images.shape)}; this model"
+                f" needs (N, {', '.join(map(str, self.mean.shape))})."
             )
         return (images.double() - self.mean).flatten(1)
 
@@ -267,7 +311,9 @@ def kurtosis(standardised: Tensor) -> float:
     return float(standardised.double().pow(4).mean())
 
 
-def uncorrelated_pairs(standardised: Tensor, distance: int) -> tuple[Tensor, Tensor]:
+def uncorrelated_pairs(
+    standardised: Tensor, distance: int
+) -> tuple[Tensor, Tensor]:
     """Pair each number with what it does not predict of the one ``distance`` rows below.
 
     The second number b is replaced by (b - rho a) / sqrt(1 - rho^2), with the correlation rho at
@@ -299,13 +345,16 @@ def _check_images(images: Tensor) -> None:
         )
     if images.ndim < 2 or len(images) < 2:
         raise ValueError(
-            f"The images have shape {tuple(images.shape)}; a covariance needs (N, ...) with at "
-            "least N = 2 images."
+            f"The images have shape {tuple(images.shape)}; a covariance needs"
+            " (N, ...) with at least N = 2 images."
         )
     if not bool(images.isfinite().all()):
-        raise ValueError("Some values of the images are infinite or not a number. Remove them.")
+        raise ValueError(
+            "Some values of the images are infinite or not a number. Remove"
+            " them."
+        )
     if bool((images == images[0]).all()):
         raise ValueError(
-            f"The {len(images)} images are all equal, so there is no variance to model. "
-            "Give images that differ."
+            f"The {len(images)} images are all equal, so there is no variance"
+            " to model. Give images that differ."
         )

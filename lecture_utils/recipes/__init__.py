@@ -57,12 +57,19 @@ def get(name: str) -> Recipe:
 def _module(name: str) -> str:
     """Return the module of a recipe, or say which recipes there are."""
     if name not in _modules():
-        raise KeyError(f"There is no recipe {name!r}; there are: {', '.join(names())}.")
+        raise KeyError(
+            f"There is no recipe {name!r}; there are: {', '.join(names())}."
+        )
     return _modules()[name]
 
 
 def run_recipe(
-    name: str, run: Run, out: Path, *, state: Path | None = None, progress: bool = True
+    name: str,
+    run: Run,
+    out: Path,
+    *,
+    state: Path | None = None,
+    progress: bool = True,
 ) -> checkpoints.Record:
     """Train a recipe, going on from its state if it was stopped, and write its checkpoint.
 
@@ -97,14 +104,25 @@ def run_recipe(
         data=result.data,
         seed=run.seed,
         steps=result.history.steps if result.history else 0,
-        seconds=round(result.history.seconds if result.history else time.monotonic() - started, 1),
+        seconds=round(
+            (
+                result.history.seconds
+                if result.history
+                else time.monotonic() - started
+            ),
+            1,
+        ),
         hardware=hardware(run),
         versions=versions(),
         settings={"precision": run.precision} | result.settings,
-        metrics={key: round(value, 5) for key, value in result.metrics.items()},
+        metrics={
+            key: round(value, 5) for key, value in result.metrics.items()
+        },
         history={
             key: [(i, round(value, 6)) for i, value in curve]
-            for key, curve in (result.history.curves if result.history else {}).items()
+            for key, curve in (
+                result.history.curves if result.history else {}
+            ).items()
         },
     )
     if run.fabric.is_global_zero:  # several processes must not write one file
@@ -119,12 +137,24 @@ def source_commit() -> str:
 
     def git(*words: str) -> str:
         return subprocess.run(
-            ["git", *words], cwd=here, capture_output=True, text=True, check=True
+            ["git", *words],
+            cwd=here,
+            capture_output=True,
+            text=True,
+            check=True,
         ).stdout.strip()
 
     try:
-        changed = git("status", "--porcelain", "--untracked-files=no", "--", str(here.parent))
-        return git("rev-parse", "--short=12", "HEAD") + ("+" if changed else "")
+        changed = git(
+            "status",
+            "--porcelain",
+            "--untracked-files=no",
+            "--",
+            str(here.parent),
+        )
+        return git("rev-parse", "--short=12", "HEAD") + (
+            "+" if changed else ""
+        )
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
 
@@ -132,7 +162,10 @@ def source_commit() -> str:
 def hardware(run: Run) -> str:
     """Describe what a training ran on, in a few words."""
     if run.device.type == "cuda":
-        return f"{torch.cuda.get_device_name(run.device)} x {run.fabric.world_size}"
+        return (
+            f"{torch.cuda.get_device_name(run.device)} x"
+            f" {run.fabric.world_size}"
+        )
     model = platform.processor() or platform.machine()
     try:
         for line in Path("/proc/cpuinfo").read_text().splitlines():
@@ -143,7 +176,11 @@ def hardware(run: Run) -> str:
         pass  # not Linux: the short name does
     cores = f"{model}, {torch.get_num_threads()} of {os.cpu_count()} cores"
     processes = run.fabric.world_size
-    return cores if processes == 1 else f"{cores} for each of {processes} processes"
+    return (
+        cores
+        if processes == 1
+        else f"{cores} for each of {processes} processes"
+    )
 
 
 def versions() -> dict[str, str]:

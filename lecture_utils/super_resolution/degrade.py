@@ -41,21 +41,31 @@ class Degradation:
 
     kernel: Tensor
     scale: int
-    _kept: dict[tuple[object, ...], Tensor] = field(default_factory=dict, init=False, repr=False)
+    _kept: dict[tuple[object, ...], Tensor] = field(
+        default_factory=dict, init=False, repr=False
+    )
 
     def __post_init__(self) -> None:
         """Check both attributes."""
         kernel = self.kernel
         if not isinstance(kernel, Tensor) or not kernel.is_floating_point():
-            kind = kernel.dtype if isinstance(kernel, Tensor) else type(kernel).__name__
-            raise TypeError(
-                f"The kernel is {kind}; a degradation needs a float tensor of shape (k, k). "
-                "gaussian_kernel and box_kernel make one."
+            kind = (
+                kernel.dtype
+                if isinstance(kernel, Tensor)
+                else type(kernel).__name__
             )
-        if kernel.ndim != 2 or 0 in kernel.shape or not bool(kernel.isfinite().all()):
+            raise TypeError(
+                f"The kernel is {kind}; a degradation needs a float tensor of"
+                " shape (k, k). gaussian_kernel and box_kernel make one."
+            )
+        if (
+            kernel.ndim != 2
+            or 0 in kernel.shape
+            or not bool(kernel.isfinite().all())
+        ):
             raise ValueError(
-                f"The kernel has shape {tuple(kernel.shape)}; a degradation needs (k, k) with at "
-                "least one element, all of them finite."
+                f"The kernel has shape {tuple(kernel.shape)}; a degradation"
+                " needs (k, k) with at least one element, all of them finite."
             )
         _check_scale(self.scale)
 
@@ -74,7 +84,9 @@ class Degradation:
         """
         _check_image(x, self.scale)
         b = self._half_transfer(x)
-        blurred: Tensor = torch.fft.irfft2(b * torch.fft.rfft2(x), s=x.shape[-2:])
+        blurred: Tensor = torch.fft.irfft2(
+            b * torch.fft.rfft2(x), s=x.shape[-2:]
+        )
         return blurred[..., :: self.scale, :: self.scale]
 
     def adjoint(self, y: Tensor) -> Tensor:
@@ -95,7 +107,9 @@ class Degradation:
         spread = y.new_zeros(*y.shape[:-2], s * y.shape[-2], s * y.shape[-1])
         spread[..., ::s, ::s] = y
         b = self._half_transfer(spread)
-        x: Tensor = torch.fft.irfft2(b.conj() * torch.fft.rfft2(spread), s=spread.shape[-2:])
+        x: Tensor = torch.fft.irfft2(
+            b.conj() * torch.fft.rfft2(spread), s=spread.shape[-2:]
+        )
         return x
 
     def transfer(self, shape: tuple[int, int]) -> Tensor:
@@ -118,8 +132,13 @@ class Degradation:
                 for k, n in zip(self.kernel.shape, shape, strict=True)
             )
             centred = self.kernel.new_zeros(shape)
-            places = (rows[:, None].expand_as(self.kernel), columns.expand_as(self.kernel))
-            self._kept[key] = torch.fft.fft2(centred.index_put(places, self.kernel, True))
+            places = (
+                rows[:, None].expand_as(self.kernel),
+                columns.expand_as(self.kernel),
+            )
+            self._kept[key] = torch.fft.fft2(
+                centred.index_put(places, self.kernel, True)
+            )
         return self._kept[key]
 
     def power(self, shape: tuple[int, int]) -> Tensor:
@@ -183,10 +202,13 @@ class Degradation:
         n = shape[0] * shape[1]
         if n > 4096:
             raise ValueError(
-                f"The matrix for an image of {shape[0]} x {shape[1]} has {n // self.scale**2} x {n} "
-                "entries; at most 4096 columns are made. Use apply and adjoint."
+                f"The matrix for an image of {shape[0]} x {shape[1]} has"
+                f" {n // self.scale**2} x {n} entries; at most 4096 columns"
+                " are made. Use apply and adjoint."
             )
-        unit_images = torch.eye(n, dtype=self.kernel.dtype, device=self.kernel.device)
+        unit_images = torch.eye(
+            n, dtype=self.kernel.dtype, device=self.kernel.device
+        )
         return self.apply(unit_images.reshape(n, *shape)).reshape(n, -1).T
 
     def _half_transfer(self, image: Tensor) -> Tensor:
@@ -195,7 +217,9 @@ class Degradation:
         key = (height, width, image.dtype, image.device)
         if key not in self._kept:
             half = self.transfer((height, width))[:, : width // 2 + 1]
-            self._kept[key] = half.to(image.dtype.to_complex()).to(image.device)
+            self._kept[key] = half.to(image.dtype.to_complex()).to(
+                image.device
+            )
         return self._kept[key]
 
 
@@ -217,7 +241,9 @@ def fold(spectrum: Tensor, scale: int) -> Tensor:
         (..., H / scale, W / scale).
     """
     height, width = spectrum.shape[-2:]
-    rows = spectrum.reshape(*spectrum.shape[:-2], scale, height // scale, width).mean(dim=-3)
+    rows = spectrum.reshape(
+        *spectrum.shape[:-2], scale, height // scale, width
+    ).mean(dim=-3)
     return rows.reshape(*rows.shape[:-1], scale, width // scale).mean(dim=-2)
 
 
@@ -242,11 +268,17 @@ def gaussian_kernel(sigma: float, radius: int | None = None) -> Tensor:
         If ``sigma`` is not above 0 or ``radius`` is negative.
     """
     if not (math.isfinite(sigma) and sigma > 0):
-        raise ValueError(f"sigma is {sigma}; a Gaussian needs a finite standard deviation above 0.")
+        raise ValueError(
+            f"sigma is {sigma}; a Gaussian needs a finite standard deviation"
+            " above 0."
+        )
     if radius is None:
         radius = math.ceil(4 * sigma)
     if radius < 0:
-        raise ValueError(f"The radius is {radius}; a kernel needs 0 or more pixels on each side.")
+        raise ValueError(
+            f"The radius is {radius}; a kernel needs 0 or more pixels on each"
+            " side."
+        )
     offsets = torch.arange(-radius, radius + 1, dtype=torch.float64)
     weights = torch.exp(-0.5 * (offsets / sigma).square())
     weights /= weights.sum()
@@ -273,7 +305,10 @@ def box_kernel(size: int) -> Tensor:
         If ``size`` is not a whole number of at least 1.
     """
     if isinstance(size, bool) or not isinstance(size, int) or size < 1:
-        raise ValueError(f"The box has the side {size!r}; it must be a whole number of at least 1.")
+        raise ValueError(
+            f"The box has the side {size!r}; it must be a whole number of at"
+            " least 1."
+        )
     return torch.full((size, size), 1 / size**2, dtype=torch.float64)
 
 
@@ -290,7 +325,9 @@ def gradient(x: Tensor) -> Tensor:
     Tensor
         (..., 2, H, W): first along the columns (downwards), then along the rows (to the right).
     """
-    return torch.stack((x.roll(-1, dims=-2).sub_(x), x.roll(-1, dims=-1).sub_(x)), dim=-3)
+    return torch.stack(
+        (x.roll(-1, dims=-2).sub_(x), x.roll(-1, dims=-1).sub_(x)), dim=-3
+    )
 
 
 def gradient_adjoint(p: Tensor) -> Tensor:
@@ -313,11 +350,16 @@ def gradient_adjoint(p: Tensor) -> Tensor:
     """
     if p.ndim < 3 or p.shape[-3] != 2:
         raise ValueError(
-            f"gradient_adjoint got the shape {tuple(p.shape)}; it needs (..., 2, H, W), as gradient "
-            "returns it."
+            f"gradient_adjoint got the shape {tuple(p.shape)}; it needs (...,"
+            " 2, H, W), as gradient returns it."
         )
     down, right = p.unbind(dim=-3)
-    return down.roll(1, dims=-2).sub_(down).add_(right.roll(1, dims=-1)).sub_(right)
+    return (
+        down.roll(1, dims=-2)
+        .sub_(down)
+        .add_(right.roll(1, dims=-1))
+        .sub_(right)
+    )
 
 
 def gradient_power(shape: tuple[int, int]) -> Tensor:
@@ -336,7 +378,11 @@ def gradient_power(shape: tuple[int, int]) -> Tensor:
         float64, ``shape``, in the order of ``torch.fft.fft2``, from 0 to 8.
     """
     vertical, horizontal = (
-        4 * torch.sin(math.pi * torch.arange(n, dtype=torch.float64) / n).square() for n in shape
+        4
+        * torch.sin(
+            math.pi * torch.arange(n, dtype=torch.float64) / n
+        ).square()
+        for n in shape
     )
     return vertical[:, None] + horizontal
 
@@ -345,26 +391,33 @@ def _check_scale(scale: int) -> None:
     """Say what is wrong with a scale factor."""
     if isinstance(scale, bool) or not isinstance(scale, int) or scale < 1:
         raise ValueError(
-            f"The scale factor is {scale!r}; sub-sampling needs a whole number of at least 1."
+            f"The scale factor is {scale!r}; sub-sampling needs a whole number"
+            " of at least 1."
         )
 
 
 def _check_image(image: Tensor, scale: int = 1) -> None:
     """Say what is wrong with an image that a Fourier transform and a sub-sampling will meet."""
-    if not isinstance(image, Tensor) or image.dtype not in (torch.float32, torch.float64):
-        kind = image.dtype if isinstance(image, Tensor) else type(image).__name__
+    if not isinstance(image, Tensor) or image.dtype not in (
+        torch.float32,
+        torch.float64,
+    ):
+        kind = (
+            image.dtype if isinstance(image, Tensor) else type(image).__name__
+        )
         raise TypeError(
-            f"The image is {kind}; the operator needs a tensor of float32 or float64 with shape "
-            "(..., H, W). For an 8-bit array use torch.from_numpy(image) / 255."
+            f"The image is {kind}; the operator needs a tensor of float32 or"
+            " float64 with shape (..., H, W). For an 8-bit array use"
+            " torch.from_numpy(image) / 255."
         )
     if image.ndim < 2 or 0 in image.shape[-2:]:
         raise ValueError(
-            f"The image has shape {tuple(image.shape)}; the operator needs (..., H, W) with at least "
-            "one row and one column."
+            f"The image has shape {tuple(image.shape)}; the operator needs"
+            " (..., H, W) with at least one row and one column."
         )
     height, width = image.shape[-2:]
     if height % scale or width % scale:
         raise ValueError(
-            f"The image has {height} x {width} pixels, and the scale factor is {scale}; both sides "
-            "must be multiples of it. modcrop cuts them."
+            f"The image has {height} x {width} pixels, and the scale factor is"
+            f" {scale}; both sides must be multiples of it. modcrop cuts them."
         )

@@ -10,7 +10,9 @@ from lecture_utils.resize import keys_kernel
 from lecture_utils.super_resolution.initialisation import pass_through
 
 
-def enlarging_deconvolution(width: int, size: int, scale: int) -> nn.ConvTranspose2d:
+def enlarging_deconvolution(
+    width: int, size: int, scale: int
+) -> nn.ConvTranspose2d:
     """Return the fractionally strided convolution that ends the network, ``scale`` times as large.
 
     LR pixel i is centred at s i + (s - 1)/2 on the HR grid. The padding p puts the middle of the
@@ -39,8 +41,12 @@ def enlarging_deconvolution(width: int, size: int, scale: int) -> nn.ConvTranspo
     nn.init.normal_(layer.weight, std=1e-3)
     assert layer.bias is not None
     nn.init.zeros_(layer.bias)
-    line = torch.from_numpy(keys_kernel((np.arange(size) - padding - (scale - 1) / 2) / scale))
-    for phase in range(scale):  # each HR pixel must get weights whose sum is one
+    line = torch.from_numpy(
+        keys_kernel((np.arange(size) - padding - (scale - 1) / 2) / scale)
+    )
+    for phase in range(
+        scale
+    ):  # each HR pixel must get weights whose sum is one
         line[phase::scale] /= line[phase::scale].sum()
     with torch.no_grad():
         layer.weight[0] = torch.outer(line, line)
@@ -64,7 +70,9 @@ def stretch(layer: nn.ConvTranspose2d, source: nn.ConvTranspose2d) -> None:
 
     def offsets(deconvolution: nn.ConvTranspose2d) -> Tensor:
         size, s = deconvolution.kernel_size[0], deconvolution.stride[0]
-        return (torch.arange(size) - int(deconvolution.padding[0]) - (s - 1) / 2) / s
+        return (
+            torch.arange(size) - int(deconvolution.padding[0]) - (s - 1) / 2
+        ) / s
 
     distances = (offsets(layer)[:, None] - offsets(source)).abs()
     weights = (1 - source.stride[0] * distances).clamp(min=0).to(source.weight)
@@ -92,10 +100,18 @@ class FSRCNN(nn.Module):
     interpolated = False  # the input is the LR image itself
 
     def __init__(
-        self, scale: int = 3, d: int = 56, s: int = 12, m: int = 4, first: int = 5
+        self,
+        scale: int = 3,
+        d: int = 56,
+        s: int = 12,
+        m: int = 4,
+        first: int = 5,
     ) -> None:
         super().__init__()
-        layers: list[nn.Module] = [nn.Conv2d(1, d, first, padding=first // 2), nn.PReLU(d)]
+        layers: list[nn.Module] = [
+            nn.Conv2d(1, d, first, padding=first // 2),
+            nn.PReLU(d),
+        ]
         layers += [nn.Conv2d(d, s, 1), nn.PReLU(s)]
         for _ in range(m):
             layers += [nn.Conv2d(s, s, 3, padding=1), nn.PReLU(s)]

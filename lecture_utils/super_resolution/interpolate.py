@@ -55,7 +55,8 @@ def nearest(image: Tensor, scale: int) -> Tensor:
         If the image or the scale factor is not of that kind.
     """
     height, width = _check(image, scale)
-    # With a whole scale factor no HR centre is half-way between two LR centres: no ties.
+    # With a whole scale factor no HR centre is half-way between two LR
+    # centres: no ties.
     x = np.rint(hr_positions(width, scale)).astype(int)
     y = np.rint(hr_positions(height, scale)).astype(int)
     return image[..., y[:, None], x]
@@ -156,8 +157,8 @@ def gaussian_blur(image: Tensor, sigma: float) -> Tensor:
     height, width = _check(image, 1)
     if not (math.isfinite(sigma) and sigma > 0):
         raise ValueError(
-            f"sigma is {sigma}; a Gaussian needs a standard deviation above 0, in pixels. "
-            "Give, for example, sigma=1.0."
+            f"sigma is {sigma}; a Gaussian needs a standard deviation above 0,"
+            " in pixels. Give, for example, sigma=1.0."
         )
     radius = math.ceil(4 * sigma)
     offsets = np.arange(-radius, radius + 1)
@@ -198,7 +199,9 @@ def sharpen(image: Tensor, amount: float, sigma: float = 1.0) -> Tensor:
     return image + amount * (image - gaussian_blur(image, sigma))
 
 
-def _cells(size: int, scale: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+def _cells(
+    size: int, scale: int
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Return for each HR pixel the LR pixel x1 at or before it and the way u from there, 0 to 1."""
     x = hr_positions(size, scale)
     x1 = np.floor(x).astype(np.int64)
@@ -213,26 +216,32 @@ def _at(image: Tensor, y: NDArray[np.int64], x: NDArray[np.int64]) -> Tensor:
 
 def _tensor(weight: NDArray[np.float64], like: Tensor) -> Tensor:
     """Return the weights with the type and on the device of an image."""
-    return torch.from_numpy(weight).to(like.dtype).to(like.device)  # MPS has no float64
+    return (
+        torch.from_numpy(weight).to(like.dtype).to(like.device)
+    )  # MPS has no float64
 
 
 def _check(image: Tensor, scale: int) -> tuple[int, int]:
     """Return height and width of a float image, or say what is wrong with it or the scale."""
     if not isinstance(image, Tensor) or not image.is_floating_point():
-        kind = image.dtype if isinstance(image, Tensor) else type(image).__name__
+        kind = (
+            image.dtype if isinstance(image, Tensor) else type(image).__name__
+        )
         raise TypeError(
-            f"The image is {kind}; interpolation needs a float tensor of shape (..., H, W). "
-            "For an 8-bit array use torch.from_numpy(image).permute(2, 0, 1) / 255."
+            f"The image is {kind}; interpolation needs a float tensor of shape"
+            " (..., H, W). For an 8-bit array use"
+            " torch.from_numpy(image).permute(2, 0, 1) / 255."
         )
     if image.ndim < 2 or image.shape[-1] == 0 or image.shape[-2] == 0:
         raise ValueError(
-            f"The image has shape {tuple(image.shape)}; interpolation needs (..., H, W) with at "
-            "least one row and one column."
+            f"The image has shape {tuple(image.shape)}; interpolation needs"
+            " (..., H, W) with at least one row and one column."
         )
     if isinstance(scale, bool) or not isinstance(scale, int) or scale < 1:
         raise ValueError(
-            f"The scale factor is {scale!r}; it must be a whole number of at least 1. "
-            "For other factors and for shrinking use lecture_utils.resize.imresize."
+            f"The scale factor is {scale!r}; it must be a whole number of at"
+            " least 1. For other factors and for shrinking use"
+            " lecture_utils.resize.imresize."
         )
     return image.shape[-2], image.shape[-1]
 
@@ -241,6 +250,6 @@ def _check_amount(amount: float) -> None:
     """Say what is wrong with an amount of sharpening that is not a finite number of 0 or more."""
     if not (math.isfinite(amount) and amount >= 0):
         raise ValueError(
-            f"amount is {amount}; sharpening needs a finite amount of 0 or more. "
-            "Use gaussian_blur to make an image softer."
+            f"amount is {amount}; sharpening needs a finite amount of 0 or"
+            " more. Use gaussian_blur to make an image softer."
         )

@@ -9,7 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lecture_utils.super_resolution.degrade import Degradation, _check_image, gradient_power
+from lecture_utils.super_resolution.degrade import (
+    Degradation,
+    _check_image,
+    gradient_power,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,17 +43,26 @@ class Frames:
         """Check the shifts."""
         shifts = self.shifts
         if not isinstance(shifts, Tensor) or not shifts.is_floating_point():
-            kind = shifts.dtype if isinstance(shifts, Tensor) else type(shifts).__name__
+            kind = (
+                shifts.dtype
+                if isinstance(shifts, Tensor)
+                else type(shifts).__name__
+            )
             raise TypeError(
-                f"The shifts are {kind}; frames need a float tensor of shape (K, 2), in HR pixels."
+                f"The shifts are {kind}; frames need a float tensor of shape"
+                " (K, 2), in HR pixels."
             )
         if shifts.ndim != 2 or shifts.shape[0] < 1 or shifts.shape[1] != 2:
             raise ValueError(
-                f"The shifts have the shape {tuple(shifts.shape)}; frames need (K, 2), a shift "
-                "downwards and one to the right for each of at least one frame."
+                f"The shifts have the shape {tuple(shifts.shape)}; frames need"
+                " (K, 2), a shift downwards and one to the right for each of"
+                " at least one frame."
             )
         if not bool(shifts.isfinite().all()):
-            raise ValueError("A shift is not finite; look for NaN where the shifts were estimated.")
+            raise ValueError(
+                "A shift is not finite; look for NaN where the shifts were"
+                " estimated."
+            )
 
     def transfer(self, shape: tuple[int, int]) -> Tensor:
         """Return the factor of each HR frequency in each frame, before it is sub-sampled.
@@ -65,7 +78,10 @@ class Frames:
             Complex (K, *shape), in the order of ``torch.fft.fft2``.
         """
         down, right = self.shifts.to(self.H.kernel).unbind(dim=1)
-        moved = _phase(down, shape[0])[:, :, None] * _phase(right, shape[1])[:, None, :]
+        moved = (
+            _phase(down, shape[0])[:, :, None]
+            * _phase(right, shape[1])[:, None, :]
+        )
         return self.H.transfer(shape) * moved
 
     def apply(self, x: Tensor) -> Tensor:
@@ -83,7 +99,9 @@ class Frames:
         """
         s = self.H.scale
         _check_image(x, s)
-        spectrum = _between(self.transfer(_size(x)), x) * torch.fft.fft2(x.to(self.H.kernel))
+        spectrum = _between(self.transfer(_size(x)), x) * torch.fft.fft2(
+            x.to(self.H.kernel)
+        )
         frames: Tensor = torch.fft.ifft2(spectrum).real[..., ::s, ::s]
         return frames.to(x)
 
@@ -102,7 +120,9 @@ class Frames:
         """
         self._check_frames(ys)
         s = self.H.scale
-        spread = torch.fft.fft2(ys.to(self.H.kernel)).tile(s, s)  # zeros between the pixels
+        spread = torch.fft.fft2(ys.to(self.H.kernel)).tile(
+            s, s
+        )  # zeros between the pixels
         transfer = _between(self.transfer(_size(spread)), ys[0]).conj()
         x: Tensor = torch.fft.ifft2((transfer * spread).sum(dim=0)).real
         return x.to(ys)
@@ -157,9 +177,9 @@ class Frames:
         factor, failed = torch.linalg.cholesky_ex(normal)
         if bool(failed.any()):
             raise ValueError(
-                f"The normal equations are singular for tau = {tau:.3g}: the camera hides the mean "
-                "of the image, or tau is too small beside the rounding errors. Use tau = 0 or a "
-                "larger one."
+                f"The normal equations are singular for tau = {tau:.3g}: the"
+                " camera hides the mean of the image, or tau is too small"
+                " beside the rounding errors. Use tau = 0 or a larger one."
             )
         solution: Tensor = torch.cholesky_solve(systems.mH, factor)
         return solution
@@ -177,8 +197,11 @@ class Frames:
         Tensor
             (H / s, W / s, min(K, s^2)), falling along the last axis.
         """
-        # s: the transforms of LR and HR images, made unitary, differ by this factor.
-        values: Tensor = self.H.scale * torch.linalg.svdvals(self.systems(shape))
+        # s: the transforms of LR and HR images, made unitary, differ by this
+        # factor.
+        values: Tensor = self.H.scale * torch.linalg.svdvals(
+            self.systems(shape)
+        )
         return values
 
     def rank(self, shape: tuple[int, int], rtol: float = 1e-9) -> int:
@@ -199,12 +222,15 @@ class Frames:
         _check_image(ys)
         if ys.ndim < 3 or len(ys) != len(self.shifts):
             raise ValueError(
-                f"The frames have the shape {tuple(ys.shape)} and there are {len(self.shifts)} "
-                "shifts; they need (K, ..., H, W) with one shift a frame."
+                f"The frames have the shape {tuple(ys.shape)} and there are"
+                f" {len(self.shifts)} shifts; they need (K, ..., H, W) with"
+                " one shift a frame."
             )
 
 
-def multi_frame(ys: Tensor, shifts: Tensor, H: Degradation, tau: float) -> Tensor:
+def multi_frame(
+    ys: Tensor, shifts: Tensor, H: Degradation, tau: float
+) -> Tensor:
     """Return the minimiser of sum_k norm(S B T_k x - y_k)^2 + tau * norm(gradient(x))^2.
 
     One system of s^2 equations is solved for each LR frequency, all at once, in the type and on the
@@ -238,15 +264,21 @@ def multi_frame(ys: Tensor, shifts: Tensor, H: Degradation, tau: float) -> Tenso
     """
     frames = Frames(H, shifts)
     frames._check_frames(ys)
-    inverse = frames.inverses((H.scale * ys.shape[-2], H.scale * ys.shape[-1]), tau)
+    inverse = frames.inverses(
+        (H.scale * ys.shape[-2], H.scale * ys.shape[-1]), tau
+    )
     spectrum = torch.fft.fft2(ys.to(H.kernel))
-    right_hand = spectrum.reshape(len(ys), -1, *ys.shape[-2:]).permute(2, 3, 0, 1)
+    right_hand = spectrum.reshape(len(ys), -1, *ys.shape[-2:]).permute(
+        2, 3, 0, 1
+    )
     x = torch.fft.ifft2(_unalias(inverse @ right_hand, H.scale)).real
     result: Tensor = x.reshape(*ys.shape[1:-2], *x.shape[-2:]).to(ys)
     return result
 
 
-def noise_gain(shifts: Tensor, H: Degradation, tau: float, shape: tuple[int, int]) -> float:
+def noise_gain(
+    shifts: Tensor, H: Degradation, tau: float, shape: tuple[int, int]
+) -> float:
     """Return by how much ``multi_frame`` multiplies the standard deviation of white noise.
 
     Parameters
@@ -262,7 +294,9 @@ def noise_gain(shifts: Tensor, H: Degradation, tau: float, shape: tuple[int, int
         Standard deviation in the HR image, root mean square over its pixels, for 1 in the frames.
     """
     inverse = Frames(H, shifts).inverses(shape, tau)
-    return float(inverse.abs().square().sum().sqrt()) / (H.scale * math.sqrt(math.prod(shape)))
+    return float(inverse.abs().square().sum().sqrt()) / (
+        H.scale * math.sqrt(math.prod(shape))
+    )
 
 
 def aliases(spectrum: Tensor, scale: int) -> Tensor:
@@ -314,12 +348,24 @@ def estimate_shifts(ys: Tensor, scale: int, *, upsample: int = 100) -> Tensor:
     _check_image(ys)
     if ys.ndim < 3 or upsample < 1:
         raise ValueError(
-            f"The frames have the shape {tuple(ys.shape)} and upsample is {upsample}; the estimate "
-            "needs (K, ..., H, W) and a whole number of at least 1."
+            f"The frames have the shape {tuple(ys.shape)} and upsample is"
+            f" {upsample}; the estimate needs (K, ..., H, W) and a whole"
+            " number of at least 1."
         )
-    images = ys.detach().cpu().double().reshape(len(ys), -1, *ys.shape[-2:]).mean(dim=1).numpy()
-    # scikit-image returns the way back: the shift that would bring the frame onto the first one.
-    back = [phase_cross_correlation(images[0], y, upsample_factor=upsample)[0] for y in images]
+    images = (
+        ys.detach()
+        .cpu()
+        .double()
+        .reshape(len(ys), -1, *ys.shape[-2:])
+        .mean(dim=1)
+        .numpy()
+    )
+    # scikit-image returns the way back: the shift that would bring the frame
+    # onto the first one.
+    back = [
+        phase_cross_correlation(images[0], y, upsample_factor=upsample)[0]
+        for y in images
+    ]
     return torch.from_numpy(-scale * np.stack(back))
 
 
@@ -350,8 +396,12 @@ def refine_shifts(
     s = H.scale
     shifts = shifts.clone().double()
     shape = (s * ys.shape[-2], s * ys.shape[-1])
-    rows = torch.fft.fftfreq(shape[0], dtype=torch.float64, device=H.kernel.device)[:, None]
-    columns = torch.fft.fftfreq(shape[1], dtype=torch.float64, device=H.kernel.device)
+    rows = torch.fft.fftfreq(
+        shape[0], dtype=torch.float64, device=H.kernel.device
+    )[:, None]
+    columns = torch.fft.fftfreq(
+        shape[1], dtype=torch.float64, device=H.kernel.device
+    )
     for _ in range(rounds):
         x = multi_frame(ys, shifts, H, tau).to(H.kernel)
         frames = Frames(H, shifts)
@@ -359,23 +409,34 @@ def refine_shifts(
         moved = _between(frames.transfer(shape), x) * torch.fft.fft2(x)
         slopes = torch.stack(
             [
-                torch.fft.ifft2(-2j * math.pi * frequency * moved).real[..., ::s, ::s].flatten(1)
+                torch.fft.ifft2(-2j * math.pi * frequency * moved)
+                .real[..., ::s, ::s]
+                .flatten(1)
                 for frequency in (rows, columns)
             ],
             dim=-1,
         )
-        step = torch.linalg.lstsq(slopes, residual[..., None]).solution[..., 0].to(shifts)
-        # All frames step, and then the scene is moved so that the first is where it was. To hold the
-        # first and move the others takes several times the rounds to correct an error of the first.
+        step = (
+            torch.linalg.lstsq(slopes, residual[..., None])
+            .solution[..., 0]
+            .to(shifts)
+        )
+        # All frames step, and then the scene is moved so that the first is
+        # where it was. To hold the first and move the others takes several
+        # times the rounds to correct an error of the first.
         shifts = shifts + step - step[0]
     return shifts
 
 
 def _phase(offsets: Tensor, size: int) -> Tensor:
     """Return (K, size): the factors of the frequencies of a signal that moves by each offset."""
-    frequency = torch.fft.fftfreq(size, dtype=offsets.dtype, device=offsets.device)
+    frequency = torch.fft.fftfreq(
+        size, dtype=offsets.dtype, device=offsets.device
+    )
     factor = torch.exp(-2j * math.pi * offsets[:, None] * frequency)
-    if size % 2 == 0:  # +1/2 and -1/2 cycle a pixel share a place, and a real signal stays real
+    if size % 2 == 0:
+        # +1/2 and -1/2 cycle a pixel share a place, and a real signal stays
+        # real.
         factor[:, size // 2] = torch.cos(math.pi * offsets).to(factor)
     return factor
 
@@ -383,13 +444,17 @@ def _phase(offsets: Tensor, size: int) -> Tensor:
 def _unalias(parts: Tensor, scale: int) -> Tensor:
     """Return (N, H, W) from (H / s, W / s, s^2, N)."""
     height, width = parts.shape[:2]
-    spread = parts.reshape(height, width, scale, scale, -1).permute(4, 2, 0, 3, 1)
+    spread = parts.reshape(height, width, scale, scale, -1).permute(
+        4, 2, 0, 3, 1
+    )
     return spread.reshape(-1, scale * height, scale * width)
 
 
 def _between(transfer: Tensor, image: Tensor) -> Tensor:
     """Return (K, H, W) with axes for those that an image (..., H, W) has before its last two."""
-    return transfer.reshape(len(transfer), *(1,) * (image.ndim - 2), *transfer.shape[1:])
+    return transfer.reshape(
+        len(transfer), *(1,) * (image.ndim - 2), *transfer.shape[1:]
+    )
 
 
 def _size(image: Tensor) -> tuple[int, int]:

@@ -12,7 +12,11 @@ from torch import Tensor, nn
 
 from lecture_utils import checkpoints
 from lecture_utils.resize import imresize
-from lecture_utils.super_resolution.fsrcnn import FSRCNN, TransitionState1, transition_state_2
+from lecture_utils.super_resolution.fsrcnn import (
+    FSRCNN,
+    TransitionState1,
+    transition_state_2,
+)
 from lecture_utils.super_resolution.srcnn import SRCNN
 from lecture_utils.super_resolution.srgan import SRResNet
 from lecture_utils.super_resolution.vdsr import VDSR
@@ -44,8 +48,12 @@ def _generator() -> SRResNet:
 NETWORKS: dict[str, Network] = {
     "srcnn_x3": Network("SRCNN 9-1-5", (3,), SRCNN),
     "srcnn_ex_x3": Network("SRCNN-Ex 9-5-5", (3,), lambda: SRCNN((9, 5, 5))),
-    "transition_1_x3": Network("Transition state 1", (3,), lambda: TransitionState1(3)),
-    "transition_2_x3": Network("Transition state 2", (3,), lambda: transition_state_2(3)),
+    "transition_1_x3": Network(
+        "Transition state 1", (3,), lambda: TransitionState1(3)
+    ),
+    "transition_2_x3": Network(
+        "Transition state 2", (3,), lambda: transition_state_2(3)
+    ),
     "fsrcnn_x2": Network("FSRCNN", (2,), lambda: FSRCNN(2)),
     "fsrcnn_x3": Network("FSRCNN", (3,), lambda: FSRCNN(3)),
     "fsrcnn_x4": Network("FSRCNN", (4,), lambda: FSRCNN(4)),
@@ -67,7 +75,9 @@ def build(name: str) -> nn.Module:
         If there is no network of that name.
     """
     if name not in NETWORKS:
-        raise KeyError(f"There is no network {name!r}; there are: {', '.join(NETWORKS)}.")
+        raise KeyError(
+            f"There is no network {name!r}; there are: {', '.join(NETWORKS)}."
+        )
     return NETWORKS[name].build()
 
 
@@ -80,7 +90,9 @@ def load(name: str, device: torch.device | str = "cpu") -> nn.Module:
 
 
 @torch.no_grad()
-def enlarge(network: nn.Module, image: NDArray[np.uint8], scale: int) -> NDArray[np.uint8]:
+def enlarge(
+    network: nn.Module, image: NDArray[np.uint8], scale: int
+) -> NDArray[np.uint8]:
     """Enlarge an image by a network; of colour the network for luminance gets the luminance only.
 
     Parameters
@@ -109,24 +121,31 @@ def enlarge(network: nn.Module, image: NDArray[np.uint8], scale: int) -> NDArray
 
     if image.dtype != np.uint8:
         raise TypeError(
-            f"enlarge got an image of {image.dtype}; it needs uint8 in 0 .. 255. Of values in [0, 1], "
-            "`(255 * image).round().astype(np.uint8)` makes one."
+            f"enlarge got an image of {image.dtype}; it needs uint8 in 0 .."
+            " 255. Of values in [0, 1], `(255 *"
+            " image).round().astype(np.uint8)` makes one."
         )
     if image.ndim not in (2, 3) or (image.ndim == 3 and image.shape[-1] != 3):
         raise ValueError(
-            f"enlarge got an image of shape {image.shape}; it needs RGB (H, W, 3) or grey (H, W). "
-            "Leave out an alpha channel with `image[..., :3]`."
+            f"enlarge got an image of shape {image.shape}; it needs RGB (H, W,"
+            " 3) or grey (H, W). Leave out an alpha channel with `image[...,"
+            " :3]`."
         )
     for_colour = input_channels(network) == 3
     if image.ndim != 3 and for_colour:
         raise ValueError(
-            f"enlarge got an image of shape {image.shape} for a network of colour images; it needs "
-            "(H, W, 3). Repeat the grey image three times, or take a network for luminance."
+            f"enlarge got an image of shape {image.shape} for a network of"
+            " colour images; it needs (H, W, 3). Repeat the grey image three"
+            " times, or take a network for luminance."
         )
     if image.ndim == 3 and not for_colour:
         bands = rgb2ycbcr(image).transpose(2, 0, 1)  # in [16, 240]
     else:
-        bands = image.astype(np.float64).transpose(2, 0, 1) if image.ndim == 3 else image[None]
+        bands = (
+            image.astype(np.float64).transpose(2, 0, 1)
+            if image.ndim == 3
+            else image[None]
+        )
     x = torch.from_numpy(np.ascontiguousarray(bands)).float() / 255
     interpolated = imresize(x, scale)
     given = interpolated if network.interpolated else x
@@ -137,11 +156,17 @@ def enlarge(network: nn.Module, image: NDArray[np.uint8], scale: int) -> NDArray
     expected = tuple(interpolated.shape[-2:])
     if tuple(y.shape[-2:]) != expected:
         raise ValueError(
-            f"The network made {tuple(y.shape[-2:])} pixels out of {tuple(x.shape[-2:])}, and x{scale} "
-            f"needs {expected}. Take the network that was trained for x{scale}."
+            f"The network made {tuple(y.shape[-2:])} pixels out of"
+            f" {tuple(x.shape[-2:])}, and x{scale} needs {expected}. Take the"
+            f" network that was trained for x{scale}."
         )
     if image.ndim == 3 and not for_colour:
-        bands = torch.cat([y, interpolated[1:]]).double().numpy().transpose(1, 2, 0)
+        bands = (
+            torch.cat([y, interpolated[1:]])
+            .double()
+            .numpy()
+            .transpose(1, 2, 0)
+        )
         return _to_8_bits(255 * ycbcr2rgb(255 * bands))
     out = 255 * y.double().numpy()
     return _to_8_bits(out.transpose(1, 2, 0) if image.ndim == 3 else out[0])
@@ -162,7 +187,9 @@ def weight_count(network: nn.Module) -> int:
 
 
 @torch.no_grad()
-def multiply_adds(network: nn.Module, scale: int, shape: tuple[int, int]) -> int:
+def multiply_adds(
+    network: nn.Module, scale: int, shape: tuple[int, int]
+) -> int:
     """Count the multiplications with a following addition that one HR image costs.
 
     A convolution multiplies each of its weights once at each position of the grid on which its
@@ -179,7 +206,9 @@ def multiply_adds(network: nn.Module, scale: int, shape: tuple[int, int]) -> int
     """
     total = 0
 
-    def count(layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+    def count(
+        layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor
+    ) -> None:
         nonlocal total
         assert isinstance(layer, nn.Conv2d | nn.ConvTranspose2d)
         grid = inputs[0] if isinstance(layer, nn.ConvTranspose2d) else output
@@ -187,11 +216,17 @@ def multiply_adds(network: nn.Module, scale: int, shape: tuple[int, int]) -> int
 
     layers = _convolutions(network)
     hooks = [layer.register_forward_hook(count) for layer in layers]
-    height, width = shape if network.interpolated else (side // scale for side in shape)
+    height, width = (
+        shape if network.interpolated else (side // scale for side in shape)
+    )
     device = layers[0].weight.device
     was_training = network.training
     try:
-        network.eval()(torch.zeros(1, input_channels(network), height, width, device=device))
+        network.eval()(
+            torch.zeros(
+                1, input_channels(network), height, width, device=device
+            )
+        )
     finally:
         network.train(was_training)
         for hook in hooks:
@@ -200,10 +235,16 @@ def multiply_adds(network: nn.Module, scale: int, shape: tuple[int, int]) -> int
 
 
 def _convolutions(network: nn.Module) -> list[nn.Conv2d | nn.ConvTranspose2d]:
-    return [m for m in network.modules() if isinstance(m, nn.Conv2d | nn.ConvTranspose2d)]
+    return [
+        m
+        for m in network.modules()
+        if isinstance(m, nn.Conv2d | nn.ConvTranspose2d)
+    ]
 
 
-def from_published(network: nn.Module, published: dict[str, Tensor]) -> dict[str, Tensor]:
+def from_published(
+    network: nn.Module, published: dict[str, Tensor]
+) -> dict[str, Tensor]:
     """Return a state for ``network.load_state_dict`` made from a checkpoint with other names.
 
     Published PyTorch checkpoints of VDSR and FSRCNN name their layers differently, but hold the
@@ -239,22 +280,26 @@ def from_published(network: nn.Module, published: dict[str, Tensor]) -> dict[str
             continue
         if given is None:
             raise ValueError(
-                f"The checkpoint holds {len(entries)} tensors, and none is left for {name!r} of shape "
-                f"{tuple(tensor.shape)}. Check that it is a checkpoint of this network."
+                f"The checkpoint holds {len(entries)} tensors, and none is"
+                f" left for {name!r} of shape {tuple(tensor.shape)}. Check"
+                " that it is a checkpoint of this network."
             )
         value = given[1].to(tensor)
         if value.numel() == 1 and tensor.ndim == 1:
             value = value.reshape(1).expand_as(tensor).clone()
         if value.shape != tensor.shape:
             raise ValueError(
-                f"The checkpoint's {given[0]!r} has the shape {tuple(value.shape)}, and {name!r} needs "
-                f"{tuple(tensor.shape)}. Build the network with the checkpoint's sizes."
+                f"The checkpoint's {given[0]!r} has the shape"
+                f" {tuple(value.shape)}, and {name!r} needs"
+                f" {tuple(tensor.shape)}. Build the network with the"
+                " checkpoint's sizes."
             )
         state[name] = value
         place += 1
     if place < len(entries):
         raise ValueError(
-            f"The checkpoint has {len(entries) - place} more tensors than the network, from "
-            f"{entries[place][0]!r} on. Check that it is a checkpoint of this network."
+            f"The checkpoint has {len(entries) - place} more tensors than the"
+            f" network, from {entries[place][0]!r} on. Check that it is a"
+            " checkpoint of this network."
         )
     return state

@@ -75,8 +75,9 @@ def conjugate_gradients(
     """
     if not (math.isfinite(tolerance) and tolerance >= 0) or max_iterations < 1:
         raise ValueError(
-            f"The tolerance is {tolerance} and max_iterations {max_iterations}; conjugate gradients "
-            "need a finite tolerance of 0 or more and at least one iteration."
+            f"The tolerance is {tolerance} and max_iterations"
+            f" {max_iterations}; conjugate gradients need a finite tolerance"
+            " of 0 or more and at least one iteration."
         )
     x = torch.zeros_like(b)
     residual = b.clone()
@@ -89,9 +90,10 @@ def conjugate_gradients(
         curvature = float((direction * product).sum())
         if not curvature > 0:
             raise ValueError(
-                f"p^T A p is {curvature:.3g} for a direction p; conjugate gradients need a symmetric "
-                "positive definite A. For least squares pass the product with H^T H, and check "
-                "that the adjoint belongs to H."
+                f"p^T A p is {curvature:.3g} for a direction p; conjugate"
+                " gradients need a symmetric positive definite A. For least"
+                " squares pass the product with H^T H, and check that the"
+                " adjoint belongs to H."
             )
         step = power / curvature
         x = x + step * direction
@@ -104,9 +106,10 @@ def conjugate_gradients(
         direction = residual + (power / last) * direction
     if tolerance > 0:
         warnings.warn(
-            f"Conjugate gradients stopped after {max_iterations} iterations at the relative residual "
-            f"{math.sqrt(power / start):.1e}, above the tolerance {tolerance:.1e}. Allow more "
-            "iterations, or a larger tolerance.",
+            f"Conjugate gradients stopped after {max_iterations} iterations at"
+            f" the relative residual {math.sqrt(power / start):.1e}, above the"
+            f" tolerance {tolerance:.1e}. Allow more iterations, or a larger"
+            " tolerance.",
             RuntimeWarning,
             stacklevel=2,
         )
@@ -146,21 +149,31 @@ def tikhonov(y: Tensor, H: Degradation, tau: float) -> Tensor:
     _check_weight("tau", tau)
     s = H.scale
     shape = (s * y.shape[-2], s * y.shape[-1])
-    b, g = H.transfer(shape), gradient_power(shape).to(H.kernel.dtype).to(H.kernel.device)
+    b, g = (
+        H.transfer(shape),
+        gradient_power(shape).to(H.kernel.dtype).to(H.kernel.device),
+    )
     if abs(complex(b[0, 0])) < 1e-12:
         raise ValueError(
-            "The kernel sums to zero, so the LR image does not tell the mean of the HR image, and "
-            "neither does the gradient. Give a kernel with another sum."
+            "The kernel sums to zero, so the LR image does not tell the mean"
+            " of the HR image, and neither does the gradient. Give a kernel"
+            " with another sum."
         )
     g[0, 0] = 1  # in the place of 0: the mean is set by itself below
     share = fold(H.power(shape) / g, s)
-    half = shape[1] // 2 + 1  # x is real, so half of its frequencies tell the other half
+    half = (
+        shape[1] // 2 + 1
+    )  # x is real, so half of its frequencies tell the other half
     ratio = b[:, :half].conj() / g[:, :half]
-    ratio, share = ratio.to(y.dtype.to_complex()).to(y.device), share.to(y.dtype).to(y.device)
+    ratio, share = (
+        ratio.to(y.dtype.to_complex()).to(y.device),
+        share.to(y.dtype).to(y.device),
+    )
 
     spectrum = torch.fft.fft2(y)
     estimate = ratio * (spectrum / (tau + share)).tile(s, s)[..., :half]
-    # The constant has no gradient: it is fitted exactly, and its aliases have nothing left to do.
+    # The constant has no gradient: it is fitted exactly, and its aliases have
+    # nothing left to do.
     estimate[..., :: y.shape[-2], :: y.shape[-1]] = 0
     estimate[..., 0, 0] = s**2 * spectrum[..., 0, 0] / complex(b[0, 0])
     x: Tensor = torch.fft.irfft2(estimate, s=shape)
@@ -213,7 +226,9 @@ def tikhonov_cg(
     )
 
 
-def pseudo_inverse(y: Tensor, H: Degradation, *, rtol: float | None = None) -> Tensor:
+def pseudo_inverse(
+    y: Tensor, H: Degradation, *, rtol: float | None = None
+) -> Tensor:
     """Return ``H^+ y = H^T (H H^T)^+ y``, the least-squares solution of smallest norm.
 
     H H^T is a convolution of LR images, so its pseudo-inverse is a division in their Fourier domain.
@@ -243,7 +258,10 @@ def pseudo_inverse(y: Tensor, H: Degradation, *, rtol: float | None = None) -> T
     if rtol is None:
         rtol = shape[0] * shape[1] * torch.finfo(y.dtype).eps
     if not (math.isfinite(rtol) and rtol >= 0):
-        raise ValueError(f"rtol is {rtol}; the pseudo-inverse needs a finite number of 0 or more.")
+        raise ValueError(
+            f"rtol is {rtol}; the pseudo-inverse needs a finite number of 0 or"
+            " more."
+        )
     power = H.gram_transfer(shape)
     kept = power > rtol**2 * power.max()
     inverse = torch.where(kept, 1 / power, 0).to(y.dtype).to(y.device)
@@ -285,10 +303,13 @@ def data_proximal(v: Tensor, y: Tensor, H: Degradation, rho: float) -> Tensor:
     height, width = v.shape[-2:]
     if y.shape[-2:] != (height // H.scale, width // H.scale):
         raise ValueError(
-            f"y has the shape {tuple(y.shape)} and v {tuple(v.shape)}; with scale factor {H.scale}, "
-            f"y needs {height // H.scale} rows and {width // H.scale} columns."
+            f"y has the shape {tuple(y.shape)} and v {tuple(v.shape)}; with"
+            f" scale factor {H.scale}, y needs {height // H.scale} rows and"
+            f" {width // H.scale} columns."
         )
-    if H.scale == 1 and H.kernel.numel() == 1:  # denoising: a mean of y and v, pixel by pixel
+    if (
+        H.scale == 1 and H.kernel.numel() == 1
+    ):  # denoising: a mean of y and v, pixel by pixel
         factor = float(H.kernel)
         total = factor**2 + rho
         return torch.add(y * (factor / total), v, alpha=rho / total)
@@ -296,7 +317,9 @@ def data_proximal(v: Tensor, y: Tensor, H: Degradation, rho: float) -> Tensor:
     missing = torch.fft.fft2(y - H.apply(v)) / (power + rho)
     # The transform of a real image is known from half of its columns.
     half = missing.tile(H.scale, H.scale // 2 + 1)[..., : width // 2 + 1]
-    step: Tensor = torch.fft.irfft2(H._half_transfer(v).conj() * half, s=(height, width))
+    step: Tensor = torch.fft.irfft2(
+        H._half_transfer(v).conj() * half, s=(height, width)
+    )
     return v + step
 
 

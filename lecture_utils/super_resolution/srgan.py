@@ -57,9 +57,12 @@ class SRResNet(nn.Module):
         super().__init__()
         first = nn.Conv2d(3, width, 9, padding=4)
         self.first = nn.Sequential(first, nn.PReLU())
-        self.blocks = nn.Sequential(*[ResidualBlock(width) for _ in range(blocks)])
+        self.blocks = nn.Sequential(
+            *[ResidualBlock(width) for _ in range(blocks)]
+        )
         self.after = nn.Sequential(
-            nn.Conv2d(width, width, 3, padding=1, bias=False), _silent_norm(width)
+            nn.Conv2d(width, width, 3, padding=1, bias=False),
+            _silent_norm(width),
         )
         doublings: list[nn.Module] = []
         for _ in range(2):
@@ -107,11 +110,25 @@ class Discriminator(nn.Module):
 
     def __init__(self, width: int = 64) -> None:
         super().__init__()
-        layers: list[nn.Module] = [nn.Conv2d(3, width, 3, padding=1), nn.LeakyReLU(0.2)]
-        widths = [width, width, 2 * width, 2 * width, 4 * width, 4 * width, 8 * width, 8 * width]
+        layers: list[nn.Module] = [
+            nn.Conv2d(3, width, 3, padding=1),
+            nn.LeakyReLU(0.2),
+        ]
+        widths = [
+            width,
+            width,
+            2 * width,
+            2 * width,
+            4 * width,
+            4 * width,
+            8 * width,
+            8 * width,
+        ]
         for index, (n_in, n_out) in enumerate(pairwise(widths)):
             layers += [
-                nn.Conv2d(n_in, n_out, 3, stride=2 - index % 2, padding=1, bias=False),
+                nn.Conv2d(
+                    n_in, n_out, 3, stride=2 - index % 2, padding=1, bias=False
+                ),
                 nn.BatchNorm2d(n_out),
                 nn.LeakyReLU(0.2),
             ]

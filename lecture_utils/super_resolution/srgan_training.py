@@ -32,14 +32,18 @@ from lecture_utils.super_resolution.training import (
 from lecture_utils.training import train
 from lecture_utils.vgg import VGG19, load_vgg19, random_vgg19
 
-MEASURED = "relu3_4"  # the deepest layer whose features the book's measurements use
+MEASURED = (  # the deepest layer whose features the book's measurements use
+    "relu3_4"
+)
 SCALE = 4
 
 
 def perceptual_network(run: Run) -> VGG19 | None:
     """Return VGG19 for the perceptual distance, or None where its weights are not found."""
     try:
-        return run.pick(ci=random_vgg19, book=load_vgg19, full=load_vgg19)([MEASURED], run)
+        return run.pick(ci=random_vgg19, book=load_vgg19, full=load_vgg19)(
+            [MEASURED], run
+        )
     except data.DataNotFoundError:
         return None
 
@@ -64,11 +68,15 @@ def perceptual_report(
     metrics = {}
     was_training = network.training
     network.eval()
-    for name, group in ((prefix, list(images.values())), ("held_out", held_out)):
+    for name, group in (
+        (prefix, list(images.values())),
+        ("held_out", held_out),
+    ):
         distances = []
         for image in group:
             low, high = (
-                x[None].to(run.device) for x in pair(image[:end, :end], SCALE, False, "rgb")
+                x[None].to(run.device)
+                for x in pair(image[:end, :end], SCALE, False, "rgb")
             )
             estimate = (network(low).float() * 255).round().clip(0, 255) / 255
             features = (vgg(x)[MEASURED] for x in (estimate, high))
@@ -107,7 +115,9 @@ def train_adversarial(
         evaluations=10,
     )
     find_vgg = run.pick(ci=random_vgg19, book=load_vgg19, full=load_vgg19)
-    content = ContentLoss(layer, None if layer == "mse" else find_vgg([layer], run))
+    content = ContentLoss(
+        layer, None if layer == "mse" else find_vgg([layer], run)
+    )
     vgg = perceptual_network(run)
     kept, held_out = split(training_images(run), settings.held_out)
     patches = Patches(kept, settings, interpolated=False)
@@ -131,7 +141,8 @@ def train_adversarial(
 
     def step(i: int, random: torch.Generator) -> dict[str, Tensor]:
         low, high = (
-            fabric.to_device(x).to(memory_format=torch.channels_last) for x in patches.draw(random)
+            fabric.to_device(x).to(memory_format=torch.channels_last)
+            for x in patches.draw(random)
         )
         estimate = generator(low)
 
@@ -155,10 +166,14 @@ def train_adversarial(
             "fooled": (fake > 0).float().mean(),
         }
 
-    psnr_held_out = validation(run, average, held_out, settings, interpolated=False)
+    psnr_held_out = validation(
+        run, average, held_out, settings, interpolated=False
+    )
 
     def evaluate() -> dict[str, float]:
-        return psnr_held_out() | perceptual_report(run, average.module, vgg, held_out)
+        return psnr_held_out() | perceptual_report(
+            run, average.module, vgg, held_out
+        )
 
     choices = describe(settings, kept) | {
         "content_weight": weight,
@@ -169,7 +184,11 @@ def train_adversarial(
         run,
         step,
         settings.steps,
-        modules={"generator": generator, "discriminator": discriminator, "average": average},
+        modules={
+            "generator": generator,
+            "discriminator": discriminator,
+            "average": average,
+        },
         optimizers={"generator": g_optimizer, "discriminator": d_optimizer},
         learning_rate=schedule(settings),
         evaluate=evaluate,
@@ -181,7 +200,9 @@ def train_adversarial(
         progress=progress,
     )
     tensors = half(average.module)
-    average.module.load_state_dict(tensors)  # what is shipped is what is measured
+    average.module.load_state_dict(
+        tensors
+    )  # what is shipped is what is measured
     metrics = evaluate() | report(run, average.module, settings.scales, "rgb")
     return Result(
         tensors=tensors,

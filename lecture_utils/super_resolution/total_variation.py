@@ -18,7 +18,11 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from lecture_utils.super_resolution.degrade import Degradation, gradient, gradient_adjoint
+from lecture_utils.super_resolution.degrade import (
+    Degradation,
+    gradient,
+    gradient_adjoint,
+)
 from lecture_utils.super_resolution.solvers import data_proximal, tikhonov
 
 Callback = Callable[[int, Tensor, Tensor], None]
@@ -63,8 +67,8 @@ class Problem:
         """Check the weight."""
         if not (math.isfinite(self.tau) and self.tau > 0):
             raise ValueError(
-                f"tau is {self.tau}; it must be finite and above 0. Without regularisation use "
-                "pseudo_inverse."
+                f"tau is {self.tau}; it must be finite and above 0. Without"
+                " regularisation use pseudo_inverse."
             )
 
     def gradient(self, x: Tensor) -> Tensor:
@@ -78,12 +82,18 @@ class Problem:
     def magnitude(self, g: Tensor) -> Tensor:
         """Return the size (..., H, W) of each pixel's pair (..., 2, H, W)."""
         down, right = g.unbind(dim=-3)
-        return torch.hypot(down, right) if self.isotropic else down.abs() + right.abs()
+        return (
+            torch.hypot(down, right)
+            if self.isotropic
+            else down.abs() + right.abs()
+        )
 
     def objective(self, x: Tensor) -> float:
         """Return F(x), summed over all channels."""
         misfit = (self.H.apply(x) - self.y).square().sum()
-        return float(misfit + self.tau * self.magnitude(self.gradient(x)).sum())
+        return float(
+            misfit + self.tau * self.magnitude(self.gradient(x)).sum()
+        )
 
     def data_gradient(self, x: Tensor) -> Tensor:
         """Return the gradient of norm(H x - y)^2, which is ``2 H^T (H x - y)``."""
@@ -102,10 +112,16 @@ class Problem:
     def curvature(self) -> tuple[float, float]:
         """Return the least and the largest curvature of norm(H x - y)^2 over all directions."""
         s = self.H.scale
-        power = self.H.gram_transfer((s * self.y.shape[-2], s * self.y.shape[-1]))
-        return (2 * float(power.min()) if s == 1 else 0.0), 2 * float(power.max())
+        power = self.H.gram_transfer(
+            (s * self.y.shape[-2], s * self.y.shape[-1])
+        )
+        return (2 * float(power.min()) if s == 1 else 0.0), 2 * float(
+            power.max()
+        )
 
-    def gap(self, x: Tensor, p: Tensor, low: float = -0.1, high: float = 1.1) -> float:
+    def gap(
+        self, x: Tensor, p: Tensor, low: float = -0.1, high: float = 1.1
+    ) -> float:
         """Return by how much F(x) can at most exceed F of any image with values in [low, high].
 
         For each p whose pairs lie in the ball, ``<p, gradient(z)> <= tau * norm(gradient(z))_1``,
@@ -134,7 +150,11 @@ class Problem:
 
 
 def sub_gradient(
-    problem: Problem, x: Tensor, iterations: int, callback: Callback, step: float = 0.02
+    problem: Problem,
+    x: Tensor,
+    iterations: int,
+    callback: Callback,
+    step: float = 0.02,
 ) -> Tensor:
     """Go against a sub-gradient, by steps of length ``step / sqrt(k)`` a pixel (root mean square)."""
     for k in range(1, iterations + 1):
@@ -145,14 +165,23 @@ def sub_gradient(
             direction = g.sign()
         p = problem.tau * direction
         slope = problem.data_gradient(x) + gradient_adjoint(p)
-        length = slope.square().mean().sqrt().clamp(min=torch.finfo(slope.dtype).tiny)
+        length = (
+            slope.square()
+            .mean()
+            .sqrt()
+            .clamp(min=torch.finfo(slope.dtype).tiny)
+        )
         x = x - step / math.sqrt(k) * slope / length
         callback(k, x, p)
     return x
 
 
 def smoothed(
-    problem: Problem, x: Tensor, iterations: int, callback: Callback, epsilon: float = 0.005
+    problem: Problem,
+    x: Tensor,
+    iterations: int,
+    callback: Callback,
+    epsilon: float = 0.005,
 ) -> Tensor:
     """Round the kink of the norm off below ``epsilon``, then descend with Nesterov's momentum.
 
@@ -170,7 +199,11 @@ def smoothed(
 
 
 def primal_dual(
-    problem: Problem, x: Tensor, iterations: int, callback: Callback, balance: float = 0.03
+    problem: Problem,
+    x: Tensor,
+    iterations: int,
+    callback: Callback,
+    balance: float = 0.03,
 ) -> Tensor:
     """Chambolle and Pock's iteration: project the dual variable, take a proximal step in x.
 
@@ -186,7 +219,10 @@ def primal_dual(
     for k in range(1, iterations + 1):
         p = problem.project_(problem.gradient(x_bar).mul_(s).add_(p))
         ahead = gradient_adjoint(p).mul_(-t).add_(x)
-        previous, x = x, data_proximal(ahead, problem.y, problem.H, 1 / (2 * t))
+        previous, x = (
+            x,
+            data_proximal(ahead, problem.y, problem.H, 1 / (2 * t)),
+        )
         theta = 1 / math.sqrt(1 + 2 * least_curvature * t)
         t, s = theta * t, s / theta
         x_bar = torch.lerp(previous, x, 1 + theta)
@@ -194,7 +230,9 @@ def primal_dual(
     return x
 
 
-_SOLVERS: dict[str, tuple[Callable[..., Tensor], str]] = {  # and the name of its option
+_SOLVERS: dict[
+    str, tuple[Callable[..., Tensor], str]
+] = {  # and the name of its option
     "primal-dual": (primal_dual, "balance"),
     "smoothed": (smoothed, "epsilon"),
     "subgradient": (sub_gradient, "step"),
@@ -254,28 +292,37 @@ def total_variation(
     """
     if method not in _SOLVERS:
         raise ValueError(
-            f"The method is {method!r}; it must be one of {', '.join(map(repr, _SOLVERS))}."
+            f"The method is {method!r}; it must be one of"
+            f" {', '.join(map(repr, _SOLVERS))}."
         )
-    if isinstance(iterations, bool) or not isinstance(iterations, int) or iterations < 1:
+    if (
+        isinstance(iterations, bool)
+        or not isinstance(iterations, int)
+        or iterations < 1
+    ):
         raise ValueError(
-            f"iterations is {iterations!r}; a solver needs a whole number of at least 1."
+            f"iterations is {iterations!r}; a solver needs a whole number of"
+            " at least 1."
         )
     solve, option = _SOLVERS[method]
     for name, value in options.items():
         if name != option:
             raise TypeError(
-                f"The method {method!r} got {name!r}; its only option is {option!r}. Leave the other "
-                "out or take its method."
+                f"The method {method!r} got {name!r}; its only option is"
+                f" {option!r}. Leave the other out or take its method."
             )
         if not (math.isfinite(value) and value > 0):
-            raise ValueError(f"{name} is {value}; it must be finite and above 0.")
+            raise ValueError(
+                f"{name} is {value}; it must be finite and above 0."
+            )
     problem = Problem(y, H, tau, isotropic, wrap)
     x = tikhonov(y, H, tau) if start is None else start
     wanted = (*y.shape[:-2], H.scale * y.shape[-2], H.scale * y.shape[-1])
     if x.shape != wanted or x.dtype != y.dtype:
         raise ValueError(
-            f"The start has the shape {tuple(x.shape)} and the type {x.dtype}; for this LR image and "
-            f"the scale factor {H.scale} it needs the shape {wanted} and the type {y.dtype}."
+            f"The start has the shape {tuple(x.shape)} and the type {x.dtype};"
+            f" for this LR image and the scale factor {H.scale} it needs the"
+            f" shape {wanted} and the type {y.dtype}."
         )
     return solve(problem, x, iterations, callback or _ignore, **options)
 

@@ -105,16 +105,24 @@ def training_images(run: Run) -> Images:
     found = [
         name
         for name in TRAINING_SETS
-        if data.find(name) is not None or (run.profile == "full" and data.get(name).remote)
+        if data.find(name) is not None
+        or (run.profile == "full" and data.get(name).remote)
     ]
     if run.profile == "ci" or not found:
         return {"photos": list(data.photos().values())}
-    with run.fabric.rank_zero_first(local=True):  # one process a machine downloads
+    with run.fabric.rank_zero_first(
+        local=True
+    ):  # one process a machine downloads
         images = {name: loaders[name](run=run) for name in found}
-    return {name: [image for _, image in sorted(images[name].items())] for name in found}
+    return {
+        name: [image for _, image in sorted(images[name].items())]
+        for name in found
+    }
 
 
-def split(sets: Images, held_out: int) -> tuple[Images, list[NDArray[np.uint8]]]:
+def split(
+    sets: Images, held_out: int
+) -> tuple[Images, list[NDArray[np.uint8]]]:
     """Set ``held_out`` images of each set aside, evenly spaced; return the rest and those."""
     kept: Images = {}
     aside: list[NDArray[np.uint8]] = []
@@ -122,7 +130,9 @@ def split(sets: Images, held_out: int) -> tuple[Images, list[NDArray[np.uint8]]]
         every = max(2, len(images) // held_out)
         chosen = set(range(every // 2, len(images), every)[:held_out])
         aside += [images[i] for i in sorted(chosen)]
-        kept[name] = [image for i, image in enumerate(images) if i not in chosen]
+        kept[name] = [
+            image for i, image in enumerate(images) if i not in chosen
+        ]
     return kept, aside
 
 
@@ -139,11 +149,15 @@ def in_colour(image: NDArray[np.uint8], colour: str) -> Tensor:
     from skimage.color import rgb2ycbcr
 
     if colour == "y":
-        grey = luminance(image) if image.ndim == 3 else image.astype(np.float64)
+        grey = (
+            luminance(image) if image.ndim == 3 else image.astype(np.float64)
+        )
         return torch.from_numpy(grey)[None].float() / 255
     if image.ndim == 2:
         image = np.stack([image] * 3, axis=-1)
-    bands: NDArray[np.float64] = rgb2ycbcr(image) if colour == "ycbcr" else image.astype(float)
+    bands: NDArray[np.float64] = (
+        rgb2ycbcr(image) if colour == "ycbcr" else image.astype(float)
+    )
     return torch.from_numpy(bands.transpose(2, 0, 1).copy()).float() / 255
 
 
@@ -156,7 +170,9 @@ def pair(
     imresize), then brought to the colours that the network sees.
     """
     high = modcrop(image, scale)
-    given, target = (in_colour(x, colour) for x in (imresize(high, 1 / scale), high))
+    given, target = (
+        in_colour(x, colour) for x in (imresize(high, 1 / scale), high)
+    )
     return (imresize(given, scale) if interpolated else given), target
 
 
@@ -167,7 +183,9 @@ class Patches:
     each pixel the same.
     """
 
-    def __init__(self, sets: Images, settings: Settings, *, interpolated: bool) -> None:
+    def __init__(
+        self, sets: Images, settings: Settings, *, interpolated: bool
+    ) -> None:
         self.settings = settings
         self.interpolated = interpolated
         self.pairs: dict[int, list[tuple[Tensor, Tensor]]] = {}
@@ -176,15 +194,21 @@ class Patches:
             self.pairs[scale] = []
             shares = []
             for images in sets.values():
-                pairs = [pair(x, scale, interpolated, settings.colour) for x in images]
-                large = [p for p in pairs if min(p[0].shape[-2:]) >= settings.patch]
+                pairs = [
+                    pair(x, scale, interpolated, settings.colour)
+                    for x in images
+                ]
+                large = [
+                    p for p in pairs if min(p[0].shape[-2:]) >= settings.patch
+                ]
                 areas = torch.tensor([float(p[0][0].numel()) for p in large])
                 shares.append(areas / areas.sum())
                 self.pairs[scale] += large
             if not self.pairs[scale]:
                 raise ValueError(
-                    f"No training image holds a patch of {settings.patch} pixels at x{scale}. "
-                    "Take smaller patches or larger images."
+                    f"No training image holds a patch of {settings.patch}"
+                    f" pixels at x{scale}. Take smaller patches or larger"
+                    " images."
                 )
             self.weights[scale] = torch.cat(shares)
 
@@ -196,25 +220,40 @@ class Patches:
         """
         wanted = self.settings
         draws = wanted.batch if self.interpolated else 1
-        turns = torch.randint(len(wanted.scales), (draws,), generator=generator)
-        scales = [wanted.scales[turn] for turn in turns.expand(wanted.batch).tolist()]
+        turns = torch.randint(
+            len(wanted.scales), (draws,), generator=generator
+        )
+        scales = [
+            wanted.scales[turn] for turn in turns.expand(wanted.batch).tolist()
+        ]
         chosen = {
-            scale: torch.multinomial(
-                self.weights[scale], wanted.batch, replacement=True, generator=generator
-            ).tolist()
+            scale: (
+                torch.multinomial(
+                    self.weights[scale],
+                    wanted.batch,
+                    replacement=True,
+                    generator=generator,
+                ).tolist()
+            )
             for scale in sorted(set(scales))
         }
         places = torch.rand(wanted.batch, 2, generator=generator).tolist()
         ways = torch.randint(8, (wanted.batch,), generator=generator).tolist()
         inputs, targets = [], []
-        for k, (scale, (u, v), way) in enumerate(zip(scales, places, ways, strict=True)):
+        for k, (scale, (u, v), way) in enumerate(
+            zip(scales, places, ways, strict=True)
+        ):
             factor = 1 if self.interpolated else scale
             given, target = self.pairs[scale][chosen[scale][k]]
             p = wanted.patch
             top = int(u * (given.shape[1] - p + 1))
             left = int(v * (given.shape[2] - p + 1))
             x = given[:, top : top + p, left : left + p]
-            y = target[:, top * factor : (top + p) * factor, left * factor : (left + p) * factor]
+            y = target[
+                :,
+                top * factor : (top + p) * factor,
+                left * factor : (left + p) * factor,
+            ]
             if way & 1:
                 x, y = x.flip(-1), y.flip(-1)
             inputs.append(torch.rot90(x, way >> 1, (-2, -1)))
@@ -229,7 +268,11 @@ def schedule(settings: Settings) -> Callable[[int], float]:
     def rate(i: int) -> float:
         if i < rise:
             return settings.learning_rate * (i + 1) / rise
-        return settings.learning_rate * 0.5 * (1 + cos(pi * (i - rise) / (settings.steps - rise)))
+        return (
+            settings.learning_rate
+            * 0.5
+            * (1 + cos(pi * (i - rise) / (settings.steps - rise)))
+        )
 
     return rate
 
@@ -240,7 +283,11 @@ def eight_bit_luminance(image: Tensor, colour: str) -> Tensor:
     The estimate, in the colours that `in_colour` names, is first rounded to 8 bits and clipped.
     """
     eight_bits = (255 * image.cpu().double()).round().clip(0, 255)
-    return 255 * luminance(eight_bits / 255)[0] if colour == "rgb" else eight_bits[0]
+    return (
+        255 * luminance(eight_bits / 255)[0]
+        if colour == "rgb"
+        else eight_bits[0]
+    )
 
 
 @torch.no_grad()
@@ -257,13 +304,17 @@ def estimates(
     for given, target in pairs:
         estimate = network(given[None].to(device)).float().cpu()[0]
         reference = (
-            eight_bit_luminance(target, colour) if colour == "rgb" else 255 * target[0].double()
+            eight_bit_luminance(target, colour)
+            if colour == "rgb"
+            else 255 * target[0].double()
         )
         yield eight_bit_luminance(estimate, colour), reference
     network.train(was_training)
 
 
-def report(run: Run, network: nn.Module, scales: tuple[int, ...], colour: str) -> dict[str, float]:
+def report(
+    run: Run, network: nn.Module, scales: tuple[int, ...], colour: str
+) -> dict[str, float]:
     """Measure a network on Set5 where it is found, otherwise on crops of the embedded photos."""
     benchmark, images = data.super_resolution_benchmark(run)
     end = run.pick(ci=64, book=None, full=None)
@@ -275,11 +326,18 @@ def report(run: Run, network: nn.Module, scales: tuple[int, ...], colour: str) -
             for image in images.values()
         ]
         values = [
-            (psnr(x, y, peak=255.0, border=scale), ssim(x, y, peak=255.0, border=scale))
+            (
+                psnr(x, y, peak=255.0, border=scale),
+                ssim(x, y, peak=255.0, border=scale),
+            )
             for x, y in estimates(network, pairs, colour)
         ]
-        metrics[f"{prefix}_x{scale}_psnr_y"] = float(np.mean([p for p, _ in values]))
-        metrics[f"{prefix}_x{scale}_ssim_y"] = float(np.mean([s for _, s in values]))
+        metrics[f"{prefix}_x{scale}_psnr_y"] = float(
+            np.mean([p for p, _ in values])
+        )
+        metrics[f"{prefix}_x{scale}_ssim_y"] = float(
+            np.mean([s for _, s in values])
+        )
         for name, (value, _) in zip(images, values, strict=True):
             metrics[f"{prefix}_x{scale}_psnr_y_{name}"] = value
     return metrics
@@ -296,7 +354,10 @@ def validation(
     """Return a function that measures the network on the images set aside."""
     side = run.pick(ci=48, book=240, full=240)
     pairs = {
-        scale: [pair(x[:side, :side], scale, interpolated, settings.colour) for x in images]
+        scale: [
+            pair(x[:side, :side], scale, interpolated, settings.colour)
+            for x in images
+        ]
         for scale in settings.scales
     }
 
@@ -306,7 +367,9 @@ def validation(
                 np.mean(
                     [
                         psnr(x, y, peak=255.0, border=scale)
-                        for x, y in estimates(network, pairs[scale], settings.colour)
+                        for x, y in estimates(
+                            network, pairs[scale], settings.colour
+                        )
                     ]
                 )
             )
@@ -344,8 +407,9 @@ def train_network(
     lacking = [name for name in settings.sets if name not in kept]
     if lacking and list(kept) != ["photos"]:
         raise data.DataNotFoundError(
-            f"This training takes the set {lacking[0]!r}, and found are {', '.join(kept)}. "
-            f"`python -m lecture_utils data fetch {lacking[0]}` gets it, or says how."
+            f"This training takes the set {lacking[0]!r}, and found are"
+            f" {', '.join(kept)}. `python -m lecture_utils data fetch"
+            f" {lacking[0]}` gets it, or says how."
         )
     wanted = [name for name in kept if name in settings.sets] or list(kept)
     kept = {name: kept[name][: settings.images] for name in wanted}
@@ -358,7 +422,9 @@ def train_network(
     parameters = [p for p in network.parameters() if p.requires_grad]
     optimizer: torch.optim.Optimizer
     if settings.optimizer == "sgd":
-        optimizer = torch.optim.SGD(parameters, lr=settings.learning_rate, momentum=0.9)
+        optimizer = torch.optim.SGD(
+            parameters, lr=settings.learning_rate, momentum=0.9
+        )
     else:
         optimizer = torch.optim.Adam(parameters, betas=(0.9, 0.99))
     model, optimizer = fabric.setup(network, optimizer)
@@ -372,14 +438,18 @@ def train_network(
         optimizer.zero_grad()
         fabric.backward(loss)
         if settings.clip_update:
-            fabric.clip_gradients(model, optimizer, clip_val=settings.clip_update / rate(i))
+            fabric.clip_gradients(
+                model, optimizer, clip_val=settings.clip_update / rate(i)
+            )
         elif settings.clip < float("inf"):
             fabric.clip_gradients(model, optimizer, max_norm=settings.clip)
         optimizer.step()
         average.update_parameters(network)
         return {"loss": loss.detach()}
 
-    evaluate = validation(run, average, held_out, settings, interpolated=interpolated)
+    evaluate = validation(
+        run, average, held_out, settings, interpolated=interpolated
+    )
     choices = describe(settings, kept)
     history = train(
         run,
@@ -397,8 +467,12 @@ def train_network(
         progress=progress,
     )
     tensors = half(average.module)
-    average.module.load_state_dict(tensors)  # what is shipped is what is measured
-    metrics = evaluate() | report(run, average.module, settings.scales, settings.colour)
+    average.module.load_state_dict(
+        tensors
+    )  # what is shipped is what is measured
+    metrics = evaluate() | report(
+        run, average.module, settings.scales, settings.colour
+    )
     return Result(
         tensors=tensors,
         metrics=metrics,
@@ -418,8 +492,14 @@ def half(network: nn.Module) -> dict[str, Tensor]:
 
 def describe(settings: Settings, sets: Images) -> dict[str, Any]:
     """Return the choices and how many images of each set were trained on, for a record."""
-    content = {key: value for key, value in asdict(settings).items() if value != float("inf")}
-    return content | {"images": {name: len(images) for name, images in sets.items()}}
+    content = {
+        key: value
+        for key, value in asdict(settings).items()
+        if value != float("inf")
+    }
+    return content | {
+        "images": {name: len(images) for name, images in sets.items()}
+    }
 
 
 @dataclass(frozen=True)
@@ -465,26 +545,46 @@ def train_variants(
     names: set[str] = set()
     for number, (name, variant) in enumerate(variants.items()):
         torch.manual_seed(run.seed)
-        own = None if state is None else state.with_name(f"{state.stem}-{number}{state.suffix}")
+        own = (
+            None
+            if state is None
+            else state.with_name(f"{state.stem}-{number}{state.suffix}")
+        )
         network = variant.build()
         try:
-            result = train_network(run, own, progress, network, variant.settings, sets=sets)
+            result = train_network(
+                run, own, progress, network, variant.settings, sets=sets
+            )
         except DivergedError as error:
-            result = Result({}, {"diverged_at_step": error.step}, {}, list(sets), error.history)
+            result = Result(
+                {},
+                {"diverged_at_step": error.step},
+                {},
+                list(sets),
+                error.history,
+            )
         assert result.history is not None
         history.steps += result.history.steps
         history.seconds += result.history.seconds
         metrics[f"{name}: seconds"] = result.history.seconds
-        history.curves |= {f"{name}: {key}": c for key, c in result.history.curves.items()}
-        metrics |= {f"{name}: {key}": value for key, value in result.metrics.items()}
+        history.curves |= {
+            f"{name}: {key}": c for key, c in result.history.curves.items()
+        }
+        metrics |= {
+            f"{name}: {key}": value for key, value in result.metrics.items()
+        }
         settings[name] = result.settings or describe(variant.settings, {})
         names |= set(result.data)
         if ship:
-            tensors |= {f"{name}:{key}": value for key, value in result.tensors.items()}
+            tensors |= {
+                f"{name}:{key}": value for key, value in result.tensors.items()
+            }
     return Result(tensors, metrics, settings, sorted(names), history)
 
 
-def variant_tensors(tensors: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
+def variant_tensors(
+    tensors: Mapping[str, Tensor], name: str
+) -> dict[str, Tensor]:
     """Return one variant's weights of all that ship, in float32; one that diverged has none."""
     prefix = f"{name}:"
     return {
@@ -496,15 +596,24 @@ def variant_tensors(tensors: Mapping[str, Tensor], name: str) -> dict[str, Tenso
 
 def ablation_settings(run: Run, steps: int) -> Settings:
     """Return the choices that the ablations of SRCNN start from."""
-    return Settings(scales=(3,), steps=steps, batch=run.pick(ci=2, book=16, full=64), patch=36)
+    return Settings(
+        scales=(3,),
+        steps=steps,
+        batch=run.pick(ci=2, book=16, full=64),
+        patch=36,
+    )
 
 
-def ablation(variants: Variants, *, book: int, ship: bool = False) -> Callable[..., Result]:
+def ablation(
+    variants: Variants, *, book: int, ship: bool = False
+) -> Callable[..., Result]:
     """Return a recipe's function: train every variant, ``book`` steps each in profile ``book``."""
 
     def train(run: Run, state: Path | None, progress: bool) -> Result:
         steps = run.pick(ci=10, book=book, full=20 * book)
-        return train_variants(run, state, progress, variants(run, steps), ship=ship)
+        return train_variants(
+            run, state, progress, variants(run, steps), ship=ship
+        )
 
     return train
 

@@ -29,11 +29,18 @@ class VDSR(nn.Module):
     interpolated = True  # the input is the bi-cubically enlarged LR image
 
     def __init__(
-        self, depth: int = 20, width: int = 64, channels: int = 1, residual: bool = True
+        self,
+        depth: int = 20,
+        width: int = 64,
+        channels: int = 1,
+        residual: bool = True,
     ) -> None:
         super().__init__()
         sizes = [channels, *[width] * (depth - 1), channels]
-        layers = [nn.Conv2d(n_in, n_out, 3, padding=1) for n_in, n_out in pairwise(sizes)]
+        layers = [
+            nn.Conv2d(n_in, n_out, 3, padding=1)
+            for n_in, n_out in pairwise(sizes)
+        ]
         self.convolutions = nn.ModuleList(layers)
         self.relu = nn.ReLU()
         self.residual = residual
@@ -41,7 +48,8 @@ class VDSR(nn.Module):
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
             nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
         if residual:
-            # The network starts as plain interpolation: the best that can be known before training.
+            # The network starts as plain interpolation: the best that can be
+            # known before training.
             nn.init.zeros_(layers[-1].weight)
 
     def forward(self, interpolated: Tensor) -> Tensor:

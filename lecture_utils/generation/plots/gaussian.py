@@ -37,7 +37,11 @@ def tiles(images: Tensor, columns: int, zoom: int) -> Tensor:
     """Put images (N, C, H, W) beside and below one another, each pixel as zoom x zoom dots."""
     from torchvision.utils import make_grid
 
-    large = images.clamp(0, 1).repeat_interleave(zoom, -1).repeat_interleave(zoom, -2)
+    large = (
+        images.clamp(0, 1)
+        .repeat_interleave(zoom, -1)
+        .repeat_interleave(zoom, -2)
+    )
     sheet: Tensor = make_grid(large, nrow=columns, padding=4, pad_value=1)
     return sheet
 
@@ -76,24 +80,49 @@ def two_pixels(
     where.imshow(mean, **_GREYS)
     for name, (row, column) in places.items():
         where.plot(column, row, "s", mfc="none", mec=_ORANGE, mew=2, ms=8)
-        where.text(column, row - 2.2, name, color="white", ha="center", va="center", size=9)
+        where.text(
+            column,
+            row - 2.2,
+            name,
+            color="white",
+            ha="center",
+            va="center",
+            size=9,
+        )
     where.set_title("the two pixels")
     where.axis("off")
     sampled.contourf(
-        density, levels=10, cmap="Greys", vmax=1.8 * float(density.max()), extent=(0, 1.2, 0, 1.2)
+        density,
+        levels=10,
+        cmap="Greys",
+        vmax=1.8 * float(density.max()),
+        extent=(0, 1.2, 0, 1.2),
     )
-    panels = ((fitted, pair, f"{len(pair)} faces"), (sampled, draws, f"{len(draws)} samples"))
+    panels = (
+        (fitted, pair, f"{len(pair)} faces"),
+        (sampled, draws, f"{len(draws)} samples"),
+    )
     for ax, points, title in panels:
         ax.plot(*points.T, ".", ms=4, color=_BLUE)
         for distance, ellipse in ellipses.items():
             ax.plot(*ellipse.T, lw=1, color=_ORANGE)
             if ax is fitted:
                 box = {"fc": "white", "ec": "none", "pad": 0.6}
-                label = {"color": _ORANGE, "size": 9, "ha": "center", "va": "center", "bbox": box}
+                label = {
+                    "color": _ORANGE,
+                    "size": 9,
+                    "ha": "center",
+                    "va": "center",
+                    "bbox": box,
+                }
                 upper_left = int((ellipse[:, 1] - ellipse[:, 0]).argmax())
                 ax.text(*ellipse[upper_left], str(distance), **label)
-        ax.set(title=title, aspect="equal", xlim=(0.1, 1.15), ylim=(0.02, 1.07))
-        ax.set(xticks=np.arange(0.2, 1.1, 0.2), yticks=np.arange(0.2, 1.1, 0.2))
+        ax.set(
+            title=title, aspect="equal", xlim=(0.1, 1.15), ylim=(0.02, 1.07)
+        )
+        ax.set(
+            xticks=np.arange(0.2, 1.1, 0.2), yticks=np.arange(0.2, 1.1, 0.2)
+        )
         ax.set_xlabel(next(iter(places)))
     for k, tip in enumerate(axes[1:], start=1):
         arrow = {"arrowstyle": "->", "lw": 1.8, "shrinkA": 0, "shrinkB": 0}
@@ -103,27 +132,44 @@ def two_pixels(
     return fig
 
 
-def eigenvectors(models: Mapping[str, GaussianModel], count: int = 8) -> Figure:
+def eigenvectors(
+    models: Mapping[str, GaussianModel], count: int = 8
+) -> Figure:
     """Draw a row of leading eigenvectors for each model, and below all the spectra."""
     import matplotlib.pyplot as plt
 
     fig = plt.figure(figsize=(7.5, 4.9))
-    rows = fig.add_gridspec(len(models) + 1, 1, height_ratios=[*(1.0 for _ in models), 2.1])
+    rows = fig.add_gridspec(
+        len(models) + 1, 1, height_ratios=[*(1.0 for _ in models), 2.1]
+    )
     for row, model in zip(range(len(models)), models.values(), strict=True):
-        for k, ax in enumerate(_axes(rows[row].subgridspec(1, count, wspace=0.06))):
+        for k, ax in enumerate(
+            _axes(rows[row].subgridspec(1, count, wspace=0.06))
+        ):
             vector = model.eigenvectors[:, k].reshape(model.mean.shape)
             grey = 0.5 + 0.5 * vector / vector.abs().max()
-            ax.imshow(grey.permute(1, 2, 0) if grey.ndim == 3 else grey, **_GREYS)
+            ax.imshow(
+                grey.permute(1, 2, 0) if grey.ndim == 3 else grey, **_GREYS
+            )
             ax.set_title(f"$e_{k + 1}$: {100 * model.shares[k]:.1f} %", size=9)
             ax.axis("off")
     spectrum, together = _axes(rows[-1].subgridspec(1, 2))
     styles = (("--", _ORANGE), ("-", _BLUE))
-    for (name, model), (style, colour) in zip(models.items(), styles, strict=False):
+    for (name, model), (style, colour) in zip(
+        models.items(), styles, strict=False
+    ):
         ks = np.arange(1, model.rank + 1)
         spectrum.loglog(ks, model.shares, ls=style, color=colour, label=name)
-        together.semilogx(ks, 100 * model.shares.cumsum(0), ls=style, color=colour)
+        together.semilogx(
+            ks, 100 * model.shares.cumsum(0), ls=style, color=colour
+        )
     spectrum.set(xlabel="$k$", title="share of the variance along $e_k$")
-    together.set(xlabel="$k$", ylabel="%", ylim=(0, 103), title="share of the first $k$ together")
+    together.set(
+        xlabel="$k$",
+        ylabel="%",
+        ylim=(0, 103),
+        title="share of the first $k$ together",
+    )
     spectrum.legend(loc="lower left")
     for ax in (spectrum, together):
         ax.grid(True)
@@ -145,19 +191,36 @@ def truncation(
 
     fig = plt.figure(figsize=(7.5, 5.2))
     rows = fig.add_gridspec(2, 1, height_ratios=(1.35, 1))
-    panels = _axes(rows[0].subgridspec(len(faces), len(kept) + 1, wspace=0.06, hspace=0.06))
+    panels = _axes(
+        rows[0].subgridspec(
+            len(faces), len(kept) + 1, wspace=0.06, hspace=0.06
+        )
+    )
     for line, (name, face) in zip(panels, faces.items(), strict=True):
         for ax, picture in zip(line, [*rebuilt[name], face], strict=True):
             ax.imshow(picture.clamp(0, 1), **_GREYS)
             ax.set(xticks=[], yticks=[])
             ax.spines[:].set_visible(False)
         line[0].set_ylabel(name)
-    for ax, title in zip(panels[0], [*(f"$k$ = {k}" for k in kept), "original"], strict=True):
+    for ax, title in zip(
+        panels[0], [*(f"$k$ = {k}" for k in kept), "original"], strict=True
+    ):
         ax.set_title(title)
     ax = fig.add_subplot(rows[1])
     ks = np.arange(1, len(errors["dropped"]) + 1)
-    ax.plot(ks, errors["dropped"], color=_BLUE, label="sum of the dropped eigenvalues")
-    ax.plot(kept, errors["training"], "o", color=_ORANGE, label="training faces, measured")
+    ax.plot(
+        ks,
+        errors["dropped"],
+        color=_BLUE,
+        label="sum of the dropped eigenvalues",
+    )
+    ax.plot(
+        kept,
+        errors["training"],
+        "o",
+        color=_ORANGE,
+        label="training faces, measured",
+    )
     ax.plot(ks, errors["new"], "--", color=_GREEN, label="new faces")
     ax.set(xlabel="$k$", ylabel="squared error", ylim=(0, None))
     ax.grid(True)
@@ -165,7 +228,9 @@ def truncation(
     return fig
 
 
-def likelihood(faces: Tensor, scores: Tensor, averages: Mapping[str, Sequence[float]]) -> Figure:
+def likelihood(
+    faces: Tensor, scores: Tensor, averages: Mapping[str, Sequence[float]]
+) -> Figure:
     """Draw 20 faces in the order of their scores, and average scores against k = 1, 2, ..."""
     import matplotlib.pyplot as plt
 
@@ -177,22 +242,35 @@ def likelihood(faces: Tensor, scores: Tensor, averages: Mapping[str, Sequence[fl
         ax.set_title(f"{scores[i]:.0f}".replace("-", "−"), size=9)
         ax.axis("off")
     ax = fig.add_subplot(rows[1])
-    for (name, values), style in zip(averages.items(), ("-", "--"), strict=True):
-        ax.plot(np.arange(1, len(values) + 1), values, style, label=f"{name} faces")
+    for (name, values), style in zip(
+        averages.items(), ("-", "--"), strict=True
+    ):
+        ax.plot(
+            np.arange(1, len(values) + 1), values, style, label=f"{name} faces"
+        )
     best = int(np.argmax(averages["held-out"])) + 1
     ax.axvline(best, color="0.5", lw=1)
     ax.annotate(f" $k$ = {best}", (best, -900), color="0.3")
-    ax.set(xlabel="$k$", ylabel="average $\\log p(x)$ (nats)", ylim=(-1000, 2200), xlim=(0, 80))
+    ax.set(
+        xlabel="$k$",
+        ylabel="average $\\log p(x)$ (nats)",
+        ylim=(-1000, 2200),
+        xlim=(0, 80),
+    )
     ax.grid(True)
     ax.legend(loc="upper center")
     return fig
 
 
-def arithmetic(images: Sequence[Tensor], titles: Sequence[str], columns: int = 5) -> Figure:
+def arithmetic(
+    images: Sequence[Tensor], titles: Sequence[str], columns: int = 5
+) -> Figure:
     """Draw images (3, H, W) in rows, each below its title of up to two lines."""
     import matplotlib.pyplot as plt
 
-    fig, axes = plt.subplots(len(images) // columns, columns, figsize=(7.5, 5.4))
+    fig, axes = plt.subplots(
+        len(images) // columns, columns, figsize=(7.5, 5.4)
+    )
     for ax, image, title in zip(axes.flat, images, titles, strict=True):
         ax.imshow(image.clamp(0, 1).permute(1, 2, 0))
         ax.set_title(title, size=8)
@@ -224,23 +302,37 @@ def statistics(
 
     fig, axes = plt.subplots(2, 2, figsize=(7.5, 6.4))
     one, radius = axes[0]
-    centres = (edges[1:] + edges[:-1])[1:-1] / 2  # the outer bins also count what lies beyond
-    for (name, density), style in zip(densities.items(), ("-", "--", ":"), strict=True):
+    centres = (edges[1:] + edges[:-1])[
+        1:-1
+    ] / 2  # the outer bins also count what lies beyond
+    for (name, density), style in zip(
+        densities.items(), ("-", "--", ":"), strict=True
+    ):
         width = 2.8 if style == ":" else 1.8
         one.semilogy(centres, density[1:-1], style, lw=width, label=name)
     law = np.exp(-(centres**2) / 2) / np.sqrt(2 * np.pi)
     one.semilogy(centres, law, color="0.6", lw=1, label="$\\mathcal{N}(0, 1)$")
-    one.set(ylim=(1e-6, 3), xlim=(-10, 10), xlabel="difference of neighbours (standardised)")
+    one.set(
+        ylim=(1e-6, 3),
+        xlim=(-10, 10),
+        xlabel="difference of neighbours (standardised)",
+    )
     one.set_title("density of one difference")
     one.legend(fontsize=8, loc="upper left", bbox_to_anchor=(0.6, 1.02))
 
     radius.bar(
-        np.arange(len(radii)) * 10 + 5, radii / radii.sum() / 10, width=10, label="real faces"
+        np.arange(len(radii)) * 10 + 5,
+        radii / radii.sum() / 10,
+        width=10,
+        label="real faces",
     )
     squared = torch.linspace(1, 450, 450)
     chi = torch.distributions.Chi2(components).log_prob(squared).exp()  # type: ignore[no-untyped-call]
     radius.plot(squared, chi, color=_ORANGE, label="Gaussian (chi-squared)")
-    radius.set(xlabel="$\\Vert z \\Vert^2$", title="density of the squared length of the code")
+    radius.set(
+        xlabel="$\\Vert z \\Vert^2$",
+        title="density of the squared length of the code",
+    )
     radius.legend(fontsize=8)
     for ax, (name, counts) in zip(axes[1], joint.items(), strict=True):
         _given(ax, counts)
@@ -257,7 +349,14 @@ def _given(ax: Axes, counts: NDArray[np.float64], least: int = 300) -> None:
     enough = counts.sum(1) >= least
     shown = np.where(enough[:, None], given, 0).clip(1e-4)
     ax.imshow(
-        np.log10(shown).T, origin="lower", extent=(-5, 5, -5, 5), cmap="gray", vmin=-3.5, vmax=-0.3
+        np.log10(shown).T,
+        origin="lower",
+        extent=(-5, 5, -5, 5),
+        cmap="gray",
+        vmin=-3.5,
+        vmax=-0.3,
     )
     for sign in (-1, 1):
-        ax.plot(middle[enough], sign * spread[enough], color=COLOURS[4], lw=2.4)
+        ax.plot(
+            middle[enough], sign * spread[enough], color=COLOURS[4], lw=2.4
+        )

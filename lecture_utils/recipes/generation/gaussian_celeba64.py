@@ -29,7 +29,8 @@ from lecture_utils.runtime import Run
 COMPONENTS = 150
 HELD_OUT = 0.05
 
-# The groups whose mean codes serve as examples of arithmetic: attributes that hold (True) or not.
+# The groups whose mean codes serve as examples of arithmetic: attributes that
+# hold (True) or not.
 GROUPS = {
     "smiling woman": {"Smiling": True, "Male": False, "Eyeglasses": False},
     "neutral woman": {"Smiling": False, "Male": False, "Eyeglasses": False},
@@ -62,7 +63,9 @@ def joint_histogram(pairs: tuple[Tensor, Tensor]) -> Tensor:
     return torch.from_numpy(counts.astype(np.int32))
 
 
-def mean_codes(model: GaussianModel, images: Tensor, run: Run) -> tuple[Tensor, dict[str, int]]:
+def mean_codes(
+    model: GaussianModel, images: Tensor, run: Run
+) -> tuple[Tensor, dict[str, int]]:
     """Return the mean latent code of each of `GROUPS`, float32 (8, k), and how many faces it has."""
     names, attributes = data.celeba_10k_attributes(run=run)
     attributes = attributes[: len(images)]
@@ -74,7 +77,8 @@ def mean_codes(model: GaussianModel, images: Tensor, run: Run) -> tuple[Tensor, 
             members &= attributes[:, names.index(attribute)] == value
         if not members.any():
             raise ValueError(
-                f"None of the {len(images)} faces is in the group {group!r}; take more faces."
+                f"None of the {len(images)} faces is in the group {group!r};"
+                " take more faces."
             )
         means.append(codes[torch.from_numpy(members)].mean(0))
         counts[group] = int(members.sum())
@@ -83,22 +87,33 @@ def mean_codes(model: GaussianModel, images: Tensor, run: Run) -> tuple[Tensor, 
 
 def train(run: Run, state: Path, progress: bool) -> Result:
     """Fit the model and measure it; ``state`` and ``progress`` have no use in a closed-form fit."""
-    faces = face_crops(data.celeba_10k(limit=run.pick(ci=600, book=10_000, full=10_000), run=run))
+    faces = face_crops(
+        data.celeba_10k(
+            limit=run.pick(ci=600, book=10_000, full=10_000), run=run
+        )
+    )
     held_out_count = round(HELD_OUT * len(faces))
     training, held_out = faces[:-held_out_count], faces[-held_out_count:]
     # What is shipped is what is measured: go through the stored float16 first.
     tensors = GaussianModel.fit(training, "gram", COMPONENTS).tensors()
     model = GaussianModel.from_tensors(tensors)
 
-    # Double precision makes all faces gigabytes; 4,000 of them give the statistics well enough.
+    # Double precision makes all faces gigabytes; 4,000 of them give the
+    # statistics well enough.
     some = training[:4000]
     samples = model.sample(len(some), run.generator(1))
     real = standardised_differences(luminance(some))
-    projected = standardised_differences(luminance(model.decode(model.encode(some))))
+    projected = standardised_differences(
+        luminance(model.decode(model.encode(some)))
+    )
     generated = standardised_differences(luminance(samples))
     pairs = {
         name: uncorrelated_pairs(differences, DISTANCE)
-        for name, differences in (("real", real), ("projected", projected), ("samples", generated))
+        for name, differences in (
+            ("real", real),
+            ("projected", projected),
+            ("samples", generated),
+        )
     }
     radii = torch.cat(
         [
@@ -120,8 +135,13 @@ def train(run: Run, state: Path, progress: bool) -> Result:
     metrics = {
         "variance_share": float(model.shares.sum()),
         "held_out_psnr": float((-10 * error.log10()).mean()),
-        **{f"{name}_nats_per_value": float(each.mean()) for name, each in nats.items()},
-        "held_out_bits_per_value": 8 - float(nats["held_out"].mean()) / math.log(2),
+        **{
+            f"{name}_nats_per_value": float(each.mean())
+            for name, each in nats.items()
+        },
+        "held_out_bits_per_value": (
+            8 - float(nats["held_out"].mean()) / math.log(2)
+        ),
         "real_kurtosis": kurtosis(real),
         "projected_kurtosis": kurtosis(projected),
         "samples_kurtosis": kurtosis(generated),
@@ -131,7 +151,9 @@ def train(run: Run, state: Path, progress: bool) -> Result:
         },
         "real_squared_radius_mean": float(radii.mean()),
         "real_squared_radius_std": float(radii.std()),
-        "samples_out_of_range": float(((samples < 0) | (samples > 1)).double().mean()),
+        "samples_out_of_range": float(
+            ((samples < 0) | (samples > 1)).double().mean()
+        ),
     }
     tensors |= {
         "mean_codes": codes,
@@ -144,7 +166,10 @@ def train(run: Run, state: Path, progress: bool) -> Result:
     settings = {
         "images": len(training),
         "held_out": len(held_out),
-        "crop": "rows 22-93, columns 8-79 of 109 x 89, then 64 x 64 (bi-cubic, antialiased)",
+        "crop": (
+            "rows 22-93, columns 8-79 of 109 x 89, then 64 x 64 (bi-cubic,"
+            " antialiased)"
+        ),
         "components": COMPONENTS,
         "method": "gram",
         "statistics_on": len(some),
@@ -153,4 +178,6 @@ def train(run: Run, state: Path, progress: bool) -> Result:
     return Result(tensors, metrics, settings, ["celeba_10k"])
 
 
-RECIPE = Recipe("Gaussian model of 64 x 64 colour faces (mean and 150 eigenvectors)", train)
+RECIPE = Recipe(
+    "Gaussian model of 64 x 64 colour faces (mean and 150 eigenvectors)", train
+)

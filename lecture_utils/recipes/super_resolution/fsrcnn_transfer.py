@@ -8,7 +8,12 @@ from torch import nn
 from lecture_utils.recipe import Recipe
 from lecture_utils.runtime import Run
 from lecture_utils.super_resolution.fsrcnn import FSRCNN
-from lecture_utils.super_resolution.training import Settings, Variant, ablation, start_from_scale
+from lecture_utils.super_resolution.training import (
+    Settings,
+    Variant,
+    ablation,
+    start_from_scale,
+)
 
 
 def _transferred(scale: int, *, frozen: bool) -> Callable[[], nn.Module]:
@@ -39,8 +44,14 @@ def variants(run: Run, steps: int) -> dict[str, Variant]:
             "all layers from x3": _transferred(scale, frozen=False),
             "deconvolution only": _transferred(scale, frozen=True),
         }
-        found |= {f"x{scale}, {name}": Variant(build, settings) for name, build in ways.items()}
+        found |= {
+            f"x{scale}, {name}": Variant(build, settings)
+            for name, build in ways.items()
+        }
     return found
 
 
-RECIPE = Recipe("Ablation: FSRCNN from the layers of another scale", ablation(variants, book=3_000))
+RECIPE = Recipe(
+    "Ablation: FSRCNN from the layers of another scale",
+    ablation(variants, book=3_000),
+)

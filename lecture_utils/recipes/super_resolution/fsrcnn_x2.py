@@ -11,7 +11,11 @@ import torch
 from lecture_utils.recipe import Recipe, Result
 from lecture_utils.runtime import Run
 from lecture_utils.super_resolution.fsrcnn import FSRCNN
-from lecture_utils.super_resolution.training import Settings, start_from_scale, train_network
+from lecture_utils.super_resolution.training import (
+    Settings,
+    start_from_scale,
+    train_network,
+)
 
 
 def _train(run: Run, state: Path, progress: bool) -> Result:

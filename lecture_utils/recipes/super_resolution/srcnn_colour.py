@@ -45,7 +45,9 @@ def psnr_rgb(network: nn.Module, colour: str, run: Run) -> float:
     values = []
     for image in data.super_resolution_benchmark(run)[1].values():
         high = modcrop(image[:end, :end], 3)
-        seen = in_colour(imresize(high, 1 / 3), "rgb" if colour == "rgb" else "ycbcr")
+        seen = in_colour(
+            imresize(high, 1 / 3), "rgb" if colour == "rgb" else "ycbcr"
+        )
         enlarged = imresize(seen, 3)
         channels = 1 if colour == "y" else 3
         enlarged[:channels] = network(enlarged[None, :channels])[0]
@@ -65,7 +67,10 @@ def _train(run: Run, state: Path | None, progress: bool) -> Result:
         if not tensors:  # it diverged
             continue
         network.load_state_dict(tensors)
-        key = f"{name}: {'set5' if benchmark == 'Set5' else 'photos'}_x3_psnr_rgb"
+        key = (
+            f"{name}:"
+            f" {'set5' if benchmark == 'Set5' else 'photos'}_x3_psnr_rgb"
+        )
         result.metrics[key] = psnr_rgb(network, variant.settings.colour, run)
     return result
 

@@ -7,7 +7,11 @@ from torch import nn
 from lecture_utils.recipe import Recipe
 from lecture_utils.runtime import Run
 from lecture_utils.super_resolution.initialisation import pass_through
-from lecture_utils.super_resolution.training import Variant, ablation, ablation_settings
+from lecture_utils.super_resolution.training import (
+    Variant,
+    ablation,
+    ablation_settings,
+)
 
 
 class PlainCascade(nn.Sequential):
@@ -23,10 +27,14 @@ class PlainCascade(nn.Sequential):
 
     interpolated = True  # the input is the bi-cubically enlarged LR image
 
-    def __init__(self, filters: tuple[int, ...], widths: tuple[int, ...]) -> None:
+    def __init__(
+        self, filters: tuple[int, ...], widths: tuple[int, ...]
+    ) -> None:
         sizes = (1, *widths, 1)
         layers: list[nn.Module] = []
-        for n_in, n_out, size in zip(sizes[:-1], sizes[1:], filters, strict=True):
+        for n_in, n_out, size in zip(
+            sizes[:-1], sizes[1:], filters, strict=True
+        ):
             layer = nn.Conv2d(n_in, n_out, size, padding=size // 2)
             nn.init.kaiming_normal_(layer.weight)
             nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
@@ -53,4 +61,6 @@ def variants(run: Run, steps: int) -> dict[str, Variant]:
     }
 
 
-RECIPE = Recipe("Ablation: SRCNN with more layers", ablation(variants, book=4_000))
+RECIPE = Recipe(
+    "Ablation: SRCNN with more layers", ablation(variants, book=4_000)
+)

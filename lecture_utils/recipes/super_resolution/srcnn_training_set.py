@@ -5,7 +5,11 @@ from dataclasses import replace
 from lecture_utils.recipe import Recipe
 from lecture_utils.runtime import Run
 from lecture_utils.super_resolution.srcnn import SRCNN
-from lecture_utils.super_resolution.training import Variant, ablation, ablation_settings
+from lecture_utils.super_resolution.training import (
+    Variant,
+    ablation,
+    ablation_settings,
+)
 
 
 def variants(run: Run, steps: int) -> dict[str, Variant]:
@@ -19,5 +23,6 @@ def variants(run: Run, steps: int) -> dict[str, Variant]:
 
 
 RECIPE = Recipe(
-    "Ablation: SRCNN on training sets of different size", ablation(variants, book=4_000)
+    "Ablation: SRCNN on training sets of different size",
+    ablation(variants, book=4_000),
 )

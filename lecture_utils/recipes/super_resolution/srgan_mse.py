@@ -14,4 +14,6 @@ def _train(run: Run, state: Path, progress: bool) -> Result:
     return train_adversarial(run, state, progress, "mse", weight=5_000)
 
 
-RECIPE = Recipe("SRGAN-MSE: adversarial loss and mean squared error, x4", _train)
+RECIPE = Recipe(
+    "SRGAN-MSE: adversarial loss and mean squared error, x4", _train
+)

@@ -18,4 +18,6 @@ def _train(run: Run, state: Path, progress: bool) -> Result:
     return train_adversarial(run, state, progress, "relu3_4", weight=100)
 
 
-RECIPE = Recipe("SRGAN-VGG34: adversarial loss and features of VGG19, x4", _train)
+RECIPE = Recipe(
+    "SRGAN-VGG34: adversarial loss and features of VGG19, x4", _train
+)

@@ -17,4 +17,6 @@ def _train(run: Run, state: Path, progress: bool) -> Result:
     return train_adversarial(run, state, progress, "relu5_4", weight=100)
 
 
-RECIPE = Recipe("SRGAN-VGG54: adversarial loss and features of VGG19, x4", _train)
+RECIPE = Recipe(
+    "SRGAN-VGG54: adversarial loss and features of VGG19, x4", _train
+)

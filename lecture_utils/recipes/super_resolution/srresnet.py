@@ -7,7 +7,10 @@ import torch
 from lecture_utils.recipe import Recipe, Result
 from lecture_utils.runtime import Run
 from lecture_utils.super_resolution.networks import build
-from lecture_utils.super_resolution.srgan_training import perceptual_network, perceptual_report
+from lecture_utils.super_resolution.srgan_training import (
+    perceptual_network,
+    perceptual_report,
+)
 from lecture_utils.super_resolution.training import (
     Settings,
     split,
@@ -30,10 +33,14 @@ def _train(run: Run, state: Path, progress: bool) -> Result:
     )
     network = build("srresnet")
     result = train_network(run, state, progress, network, settings)
-    network.load_state_dict({key: value.float() for key, value in result.tensors.items()})
+    network.load_state_dict(
+        {key: value.float() for key, value in result.tensors.items()}
+    )
     _, held_out = split(training_images(run), settings.held_out)
     result.metrics.update(
-        perceptual_report(run, network.to(run.device), perceptual_network(run), held_out)
+        perceptual_report(
+            run, network.to(run.device), perceptual_network(run), held_out
+        )
     )
     return result
 

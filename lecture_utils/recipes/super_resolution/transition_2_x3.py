@@ -19,7 +19,9 @@ def _train(run: Run, state: Path, progress: bool) -> Result:
         patch=20,
         learning_rate=3e-3,
     )
-    return train_network(run, state, progress, build("transition_2_x3"), settings)
+    return train_network(
+        run, state, progress, build("transition_2_x3"), settings
+    )
 
 
 RECIPE = Recipe("Transition state 2 between SRCNN-Ex and FSRCNN, x3", _train)

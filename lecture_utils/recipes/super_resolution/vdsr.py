@@ -17,7 +17,8 @@ def _train(run: Run, state: Path, progress: bool) -> Result:
         steps=run.pick(ci=20, book=16_000, full=200_000),
         batch=run.pick(ci=2, book=16, full=64),
         patch=41,
-        learning_rate=3e-4,  # more, or a short rise, silences the rectifiers of the 20 layers
+        # More, or a short rise, silences the rectifiers of the 20 layers.
+        learning_rate=3e-4,
         rise=0.05,
         evaluations=16,
     )

@@ -30,7 +30,10 @@ def variants(run: Run, steps: int) -> dict[str, Variant]:
     high = replace(settings, learning_rate=0.1)
     clipped = replace(high, clip_update=3e-5)
     low = replace(settings, learning_rate=1e-5)
-    residual, plain = partial(VDSR, width=WIDTH), partial(VDSR, width=WIDTH, residual=False)
+    residual, plain = (
+        partial(VDSR, width=WIDTH),
+        partial(VDSR, width=WIDTH, residual=False),
+    )
     return {
         "residual, high rate, clipped": Variant(residual, clipped),
         "no residual, high rate, clipped": Variant(plain, clipped),
@@ -41,4 +44,7 @@ def variants(run: Run, steps: int) -> dict[str, Variant]:
     }
 
 
-RECIPE = Recipe("Ablation: VDSR's residual and its learning rate", ablation(variants, book=2_500))
+RECIPE = Recipe(
+    "Ablation: VDSR's residual and its learning rate",
+    ablation(variants, book=2_500),
+)

@@ -54,8 +54,12 @@ def _train(run: Run, state: Path | None, progress: bool) -> Result:
         network.load_state_dict(tensors)
         foreign = tuple(s for s in SCALES if s not in variant.settings.scales)
         metrics = report(run, network, foreign, variant.settings.colour)
-        result.metrics.update({f"{name}: {key}": value for key, value in metrics.items()})
+        result.metrics.update(
+            {f"{name}: {key}": value for key, value in metrics.items()}
+        )
     return result
 
 
-RECIPE = Recipe("VDSR's table: every set of training scales (20 layers of 32)", _train)
+RECIPE = Recipe(
+    "VDSR's table: every set of training scales (20 layers of 32)", _train
+)

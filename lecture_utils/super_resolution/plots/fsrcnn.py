@@ -29,7 +29,9 @@ _PHASES = (_BLUE, _ORANGE, _GREEN, _PINK)
 _PALE = {_BLUE: "#CCE3F0", _ORANGE: "#F7DFCC", _GREEN: "#CCECE3"}
 
 
-def deconvolution(cases: Sequence[tuple[int, int, int]], pixels: int = 6) -> Figure:
+def deconvolution(
+    cases: Sequence[tuple[int, int, int]], pixels: int = 6
+) -> Figure:
     """Draw where a row of kernels lies when it is pasted on the HR grid, a panel for each case.
 
     A case is (scale, size of the kernel, padding). Each LR pixel pastes a bar of ``size`` taps. The
@@ -38,12 +40,16 @@ def deconvolution(cases: Sequence[tuple[int, int, int]], pixels: int = 6) -> Fig
     import matplotlib.pyplot as plt
 
     fig, axes = plt.subplots(len(cases), 1, figsize=(7.5, 3.1 * len(cases)))
-    for ax, (scale, size, padding) in zip(np.atleast_1d(axes), cases, strict=True):
+    for ax, (scale, size, padding) in zip(
+        np.atleast_1d(axes), cases, strict=True
+    ):
         _pasted(ax, scale, size, padding, pixels)
     return fig
 
 
-def _pasted(ax: Axes, scale: int, size: int, padding: int, pixels: int) -> None:
+def _pasted(
+    ax: Axes, scale: int, size: int, padding: int, pixels: int
+) -> None:
     from matplotlib.patches import Rectangle
 
     width = scale * pixels
@@ -51,37 +57,80 @@ def _pasted(ax: Axes, scale: int, size: int, padding: int, pixels: int) -> None:
     top = 1.9 + 0.42 * rows
     for i in range(pixels):
         left, centre = scale * i, scale * i + scale / 2
-        ax.add_patch(Rectangle((left, top), scale, 0.9, fc="#E8E8E8", ec="black", lw=0.9))
+        ax.add_patch(
+            Rectangle(
+                (left, top), scale, 0.9, fc="#E8E8E8", ec="black", lw=0.9
+            )
+        )
         ax.text(centre, top + 0.45, f"$z_{i}$", ha="center", va="center")
         start, level = scale * i - padding, 1.6 + 0.42 * (rows - 1 - i % rows)
         for k in range(size):
             phase = (start + k) % scale
             if 0 <= start + k < width:
                 ax.add_patch(
-                    Rectangle((start + k, level), 1, 0.26, fc=_PHASES[phase], ec="white", lw=0.7)
+                    Rectangle(
+                        (start + k, level),
+                        1,
+                        0.26,
+                        fc=_PHASES[phase],
+                        ec="white",
+                        lw=0.7,
+                    )
                 )
-        ax.plot([centre, centre], [level + 0.26, top], color="0.55", lw=0.8, ls=":", zorder=0)
+        ax.plot(
+            [centre, centre],
+            [level + 0.26, top],
+            color="0.55",
+            lw=0.8,
+            ls=":",
+            zorder=0,
+        )
         middle = start + size / 2
         if 0 <= middle <= width:
             ax.plot(middle, level + 0.13, "o", color="black", ms=3.5)
     for j in range(width):
-        count = sum(0 <= j - scale * i + padding < size for i in range(-size, pixels + size))
-        ax.add_patch(Rectangle((j, 0.3), 1, 0.9, fc=_PHASES[j % scale], ec="white", lw=0.9))
+        count = sum(
+            0 <= j - scale * i + padding < size
+            for i in range(-size, pixels + size)
+        )
+        ax.add_patch(
+            Rectangle(
+                (j, 0.3), 1, 0.9, fc=_PHASES[j % scale], ec="white", lw=0.9
+            )
+        )
         colour = "black" if j % scale == 3 else "white"
-        ax.text(j + 0.5, 0.75, str(count), ha="center", va="center", color=colour, weight="bold")
+        ax.text(
+            j + 0.5,
+            0.75,
+            str(count),
+            ha="center",
+            va="center",
+            color=colour,
+            weight="bold",
+        )
     side: dict[str, Any] = {"ha": "right", "va": "center", "fontsize": 9}
     ax.text(-0.4, top + 0.45, "LR grid", **side)
     ax.text(-0.4, 1.6 + 0.21 * rows, "pasted\nkernels", **side)
     ax.text(-0.4, 0.75, "HR grid:\ntaps", **side)
     off = scale / 2 - (size / 2 - padding)
-    where = "on the pixel's centre" if off == 0 else f"{abs(off):g} HR pixel beside it"
-    ax.set_title(f"× {scale}, kernel of {size}, padding {padding}: middle {where}")
+    where = (
+        "on the pixel's centre"
+        if off == 0
+        else f"{abs(off):g} HR pixel beside it"
+    )
+    ax.set_title(
+        f"× {scale}, kernel of {size}, padding {padding}: middle {where}"
+    )
     ax.set(xlim=(-0.12 * width, width + 0.1), ylim=(0.1, top + 1.0))
     ax.set_axis_off()
 
 
 def _convolutions(network: nn.Module) -> list[nn.Conv2d | nn.ConvTranspose2d]:
-    return [m for m in network.modules() if isinstance(m, nn.Conv2d | nn.ConvTranspose2d)]
+    return [
+        m
+        for m in network.modules()
+        if isinstance(m, nn.Conv2d | nn.ConvTranspose2d)
+    ]
 
 
 def _name(layer: nn.Conv2d | nn.ConvTranspose2d) -> str:
@@ -112,29 +161,80 @@ def architecture(networks: Mapping[str, nn.Module], scale: int) -> Figure:
     fig, ax = plt.subplots(figsize=(7.5, 7.4))
     for number, (title, layers) in enumerate(drawn.items()):
         base = -row * number
-        ax.text(0, base + tall / 2 + 0.42, title, weight="bold", va="bottom", fontsize=9.5)
+        ax.text(
+            0,
+            base + tall / 2 + 0.42,
+            title,
+            weight="bold",
+            va="bottom",
+            fontsize=9.5,
+        )
         widths = [0.14 + 0.0085 * maps for _, _, maps in layers]
         space = min((length - sum(widths)) / (len(layers) - 1), 1.9)
         x = 0.0
-        for k, ((name, high, maps), wide) in enumerate(zip(layers, widths, strict=True)):
+        for k, ((name, high, maps), wide) in enumerate(
+            zip(layers, widths, strict=True)
+        ):
             height = tall if high else tall / scale
             colour = _ORANGE if high else _BLUE
             face = colour if k == len(layers) - 1 else _PALE[colour]
             if k:
                 arrow = {"arrowstyle": "-|>", "lw": 0.9, "color": "black"}
-                ax.annotate("", (x - 0.03, base), (x - space + 0.03, base), arrowprops=arrow)
+                ax.annotate(
+                    "",
+                    (x - 0.03, base),
+                    (x - space + 0.03, base),
+                    arrowprops=arrow,
+                )
                 label = name.replace("(", "\n(")
-                ax.text(x - space / 2, base + 0.12, label, ha="center", va="bottom", size=7.5)
+                ax.text(
+                    x - space / 2,
+                    base + 0.12,
+                    label,
+                    ha="center",
+                    va="bottom",
+                    size=7.5,
+                )
             else:
-                ax.text(x - 0.12, base, name, ha="right", va="center", fontsize=9)
-            box = Rectangle((x, base - height / 2), wide, height, fc=face, ec=colour, lw=1.3)
+                ax.text(
+                    x - 0.12, base, name, ha="right", va="center", fontsize=9
+                )
+            box = Rectangle(
+                (x, base - height / 2),
+                wide,
+                height,
+                fc=face,
+                ec=colour,
+                lw=1.3,
+            )
             ax.add_patch(box)
-            ax.text(x + wide / 2, base - height / 2 - 0.1, f"{maps}", ha="center", va="top", size=8)
+            ax.text(
+                x + wide / 2,
+                base - height / 2 - 0.1,
+                f"{maps}",
+                ha="center",
+                va="top",
+                size=8,
+            )
             x += wide + space
-    ax.set(xlim=(-0.95, length + 0.1), ylim=(-row * (len(networks) - 1) - 1.75, tall / 2 + 1.0))
+    ax.set(
+        xlim=(-0.95, length + 0.1),
+        ylim=(-row * (len(networks) - 1) - 1.75, tall / 2 + 1.0),
+    )
     low = -row * (len(networks) - 1) - 1.55
-    for k, (colour, text) in enumerate(((_ORANGE, "on the HR grid"), (_BLUE, "on the LR grid"))):
-        ax.add_patch(Rectangle((0.4 + 4 * k, low), 0.35, 0.3, fc=_PALE[colour], ec=colour, lw=1.3))
+    for k, (colour, text) in enumerate(
+        ((_ORANGE, "on the HR grid"), (_BLUE, "on the LR grid"))
+    ):
+        ax.add_patch(
+            Rectangle(
+                (0.4 + 4 * k, low),
+                0.35,
+                0.3,
+                fc=_PALE[colour],
+                ec=colour,
+                lw=1.3,
+            )
+        )
         ax.text(0.9 + 4 * k, low + 0.14, text, va="center", fontsize=9)
     ax.set_axis_off()
     return fig
@@ -146,9 +246,16 @@ def table(
     decibels: Mapping[str, Sequence[float]],
 ) -> Figure:
     """Draw the networks' layers, inputs and weights as a table, above their speed-ups and PSNR."""
-    parts = [[_name(layer) for layer in _convolutions(n)] for n in networks.values()]
-    middles = [p[1] if len(p) == 3 else f"{p[1]}\n{len(p) - 4} {p[2]}\n{p[-2]}" for p in parts]
-    inputs = ["$S_{HR}$" if n.interpolated else "$S_{LR}$" for n in networks.values()]
+    parts = [
+        [_name(layer) for layer in _convolutions(n)] for n in networks.values()
+    ]
+    middles = [
+        p[1] if len(p) == 3 else f"{p[1]}\n{len(p) - 4} {p[2]}\n{p[-2]}"
+        for p in parts
+    ]
+    inputs = [
+        "$S_{HR}$" if n.interpolated else "$S_{LR}$" for n in networks.values()
+    ]
     rows = {
         "first part": [p[0] for p in parts],
         "middle part": middles,
@@ -156,19 +263,36 @@ def table(
         "input": inputs,
         "weights": [f"{weight_count(n):,}" for n in networks.values()],
     }
-    rows |= {name: [f"{v:.1f} ×" for v in values] for name, values in speeds.items()}
-    rows |= {name: [f"{v:.2f} dB" for v in values] for name, values in decibels.items()}
-    names = [title.replace(" state", "\nstate").replace(" (", "\n(") for title in networks]
-    return _table(names, rows, ("first part", "input", next(iter(speeds)), next(iter(decibels))))
+    rows |= {
+        name: [f"{v:.1f} ×" for v in values] for name, values in speeds.items()
+    }
+    rows |= {
+        name: [f"{v:.2f} dB" for v in values]
+        for name, values in decibels.items()
+    }
+    names = [
+        title.replace(" state", "\nstate").replace(" (", "\n(")
+        for title in networks
+    ]
+    return _table(
+        names,
+        rows,
+        ("first part", "input", next(iter(speeds)), next(iter(decibels))),
+    )
 
 
 def _table(
-    columns: Sequence[str], rows: Mapping[str, Sequence[str]], rules: Sequence[str]
+    columns: Sequence[str],
+    rows: Mapping[str, Sequence[str]],
+    rules: Sequence[str],
 ) -> Figure:
     """Draw a table with rules above the rows that ``rules`` names; entries may have several lines."""
     import matplotlib.pyplot as plt
 
-    lines = {name: max(entry.count("\n") + 1 for entry in row) for name, row in rows.items()}
+    lines = {
+        name: max(entry.count("\n") + 1 for entry in row)
+        for name, row in rows.items()
+    }
     lines = {name: max(n, name.count("\n") + 1) for name, n in lines.items()}
     heights = {name: 0.19 * n + 0.13 for name, n in lines.items()}
     total = sum(heights.values()) + 0.45
@@ -176,18 +300,44 @@ def _table(
     ax = fig.add_axes((0, 0, 1, 1))
     ax.set(xlim=(0, 7.5), ylim=(0, total))
     ax.set_axis_off()
-    centres = [1.5 + (k + 0.5) * 5.9 / len(columns) for k in range(len(columns))]
+    centres = [
+        1.5 + (k + 0.5) * 5.9 / len(columns) for k in range(len(columns))
+    ]
     y = total - 0.24
     for centre, name in zip(centres, columns, strict=True):
-        ax.text(centre, y, name, ha="center", va="center", weight="bold", fontsize=9.5)
+        ax.text(
+            centre,
+            y,
+            name,
+            ha="center",
+            va="center",
+            weight="bold",
+            fontsize=9.5,
+        )
     y -= 0.2
     for name, row in rows.items():
         if name in rules:
             ax.plot([0.06, 7.44], [y, y], color="black", lw=0.9)
         middle = y - heights[name] / 2
-        ax.text(0.08, middle, name, ha="left", va="center", fontsize=9, linespacing=1.2)
+        ax.text(
+            0.08,
+            middle,
+            name,
+            ha="left",
+            va="center",
+            fontsize=9,
+            linespacing=1.2,
+        )
         for centre, entry in zip(centres, row, strict=True):
-            ax.text(centre, middle, entry, ha="center", va="center", fontsize=9, linespacing=1.2)
+            ax.text(
+                centre,
+                middle,
+                entry,
+                ha="center",
+                va="center",
+                fontsize=9,
+                linespacing=1.2,
+            )
         y -= heights[name]
     return fig
 
@@ -205,7 +355,9 @@ def speed(
     """
     import matplotlib.pyplot as plt
 
-    fig, (left, right) = plt.subplots(1, 2, figsize=(7.5, 3.9), width_ratios=(1, 1.15))
+    fig, (left, right) = plt.subplots(
+        1, 2, figsize=(7.5, 3.9), width_ratios=(1, 1.15)
+    )
     names = list(counted)
     for shift, values, colour, label in (
         (-0.27, counted, _SKY, "multiply-adds"),
@@ -213,14 +365,22 @@ def speed(
         (0.27, shuffled, _GREEN, "measured, nine filters"),
     ):
         places = [names.index(name) + shift for name in values]
-        bars = left.barh(places, list(values.values()), 0.26, color=colour, label=label)
+        bars = left.barh(
+            places, list(values.values()), 0.26, color=colour, label=label
+        )
         left.bar_label(bars, fmt="%.1f", padding=3, fontsize=8)
-    left.set_yticks(range(len(names)), [name.replace(" ", "\n", 1) for name in names])
+    left.set_yticks(
+        range(len(names)), [name.replace(" ", "\n", 1) for name in names]
+    )
     left.set(xscale="log", xlabel="speed-up over SRCNN-Ex", xlim=(0.7, 300))
     left.set_ylim(len(names) - 0.5, -1.5)
     left.legend(loc="upper right", fontsize=8.5)
 
-    looks = {"convolution": ("o", _BLUE), "deconvolution": ("s", _GREEN), "rectifier": ("^", _PINK)}
+    looks = {
+        "convolution": ("o", _BLUE),
+        "deconvolution": ("s", _GREEN),
+        "rectifier": ("^", _PINK),
+    }
     filled = {name: k > 0 for k, name in enumerate(layers)}
     for name, points in layers.items():
         for cost in points:
@@ -239,9 +399,14 @@ def speed(
     first, second = layers
     for kind, (marker, colour) in looks.items():
         right.plot([], [], marker, color=colour, label=kind)
-    right.plot([], [], "o", color="0.4", mfc="white", mew=1.5, label=f"open: {first}")
+    right.plot(
+        [], [], "o", color="0.4", mfc="white", mew=1.5, label=f"open: {first}"
+    )
     right.plot([], [], "o", color="0.4", label=f"filled: {second}")
-    right.set(xlabel="arithmetic intensity (operations a byte)", ylabel="operations a second")
+    right.set(
+        xlabel="arithmetic intensity (operations a byte)",
+        ylabel="operations a second",
+    )
     right.grid(True)
     low, high = right.get_ylim()
     right.set_ylim(low, high * (high / low) ** 0.45)
@@ -249,14 +414,24 @@ def speed(
     return fig
 
 
-def training(live: Curve, baseline: float, long: Curve, settings: tuple[str, str]) -> Figure:
+def training(
+    live: Curve, baseline: float, long: Curve, settings: tuple[str, str]
+) -> Figure:
     """Draw the PSNR of held-out images over a live training and over the shipped one."""
     import matplotlib.pyplot as plt
 
     fig, (left, right) = plt.subplots(1, 2, figsize=(7.5, 3.3))
     left.plot(*zip(*live, strict=True), color=_BLUE, marker="o", ms=3)
     left.axhline(baseline, color=_ORANGE, lw=1.4, ls="--")
-    left.text(live[-1][0], baseline, "bi-cubic", color=_ORANGE, ha="right", va="bottom", fontsize=9)
+    left.text(
+        live[-1][0],
+        baseline,
+        "bi-cubic",
+        color=_ORANGE,
+        ha="right",
+        va="bottom",
+        fontsize=9,
+    )
     steps, values = zip(*long, strict=True)
     right.plot(np.array(steps) / 1000, values, color=_BLUE, marker="o", ms=3)
     left.set(xlabel="step", ylabel="PSNR (dB)", title=settings[0])
@@ -288,11 +463,26 @@ def filters(first: Tensor, last: Tensor) -> Figure:
     fig = plt.figure(figsize=(PAGE / DPI, height / DPI), layout="none")
     top = 0
     titles = (
-        f"First layer: {len(first)} filters of {first.shape[1]} × {first.shape[1]} LR pixels",
-        f"Deconvolution: {len(last)} kernels of {last.shape[1]} × {last.shape[1]} HR pixels",
+        (
+            f"First layer: {len(first)} filters of {first.shape[1]} ×"
+            f" {first.shape[1]} LR pixels"
+        ),
+        (
+            f"Deconvolution: {len(last)} kernels of {last.shape[1]} ×"
+            f" {last.shape[1]} HR pixels"
+        ),
     )
-    for kernels, zoom, side, title in zip((first, last), zooms, sides, titles, strict=True):
-        fig.text(8 / PAGE, 1 - (top + head - 16) / height, title, ha="left", va="bottom", size=10)
+    for kernels, zoom, side, title in zip(
+        (first, last), zooms, sides, titles, strict=True
+    ):
+        fig.text(
+            8 / PAGE,
+            1 - (top + head - 16) / height,
+            title,
+            ha="left",
+            va="bottom",
+            size=10,
+        )
         top += head
         limit = float(np.percentile(kernels.abs().numpy(), 99.5))
         for index, kernel in enumerate(kernels.numpy()):
@@ -308,13 +498,20 @@ def filters(first: Tensor, last: Tensor) -> Figure:
                 vmax=limit,
             )
         span = rows * (side + gap) - gap
-        box = ((PAGE - bar + 20) / PAGE, 1 - (top + span) / height, 22 / PAGE, span / height)
+        box = (
+            (PAGE - bar + 20) / PAGE,
+            1 - (top + span) / height,
+            22 / PAGE,
+            span / height,
+        )
         fig.colorbar(ax.images[0], cax=fig.add_axes(box), extend="both")
         top += rows * (side + gap)
     return fig
 
 
-def transfer(curves: Mapping[int, Mapping[str, Curve]], floor: float = 6.0) -> Figure:
+def transfer(
+    curves: Mapping[int, Mapping[str, Curve]], floor: float = 6.0
+) -> Figure:
     """Draw PSNR over training, a panel for each scale; dots mark where the first curve's end is passed.
 
     Values more than ``floor`` dB below the first curve's end are cut off.
@@ -326,8 +523,12 @@ def transfer(curves: Mapping[int, Mapping[str, Curve]], floor: float = 6.0) -> F
     for ax, (scale, several) in zip(axes, curves.items(), strict=True):
         end = next(iter(several.values()))[-1][1]
         ax.axhline(end, color="0.55", lw=0.9, ls=":")
-        for (name, curve), (colour, style) in zip(several.items(), looks, strict=True):
-            ax.plot(*zip(*curve, strict=True), color=colour, ls=style, label=name)
+        for (name, curve), (colour, style) in zip(
+            several.items(), looks, strict=True
+        ):
+            ax.plot(
+                *zip(*curve, strict=True), color=colour, ls=style, label=name
+            )
             passed = next(((i, v) for i, v in curve if v >= end), None)
             if passed is not None and colour != _ORANGE:
                 ax.plot(*passed, "o", color=colour, ms=6)
@@ -344,7 +545,9 @@ def transfer(curves: Mapping[int, Mapping[str, Curve]], floor: float = 6.0) -> F
 
 
 def comparison(
-    rows: Sequence[tuple[Mapping[str, Array], tuple[int, int], tuple[int, int]]],
+    rows: Sequence[
+        tuple[Mapping[str, Array], tuple[int, int], tuple[int, int]]
+    ],
     part: int = 174,
     inset: int = 58,
 ) -> Figure:
@@ -369,11 +572,27 @@ def comparison(
             for colour, line in (("white", 2.4), (_ORANGE, 1.2)):
                 ax.add_patch(
                     Rectangle(
-                        (right - 0.5, down - 0.5), inset, inset, fill=False, ec=colour, lw=line
+                        (right - 0.5, down - 0.5),
+                        inset,
+                        inset,
+                        fill=False,
+                        ec=colour,
+                        lw=line,
                     )
                 )
             close = shown[down : down + inset, right : right + inset]
             place(fig, close, x, start + head + side + gap, small)
-            centre, bottom = (x + side / 2) / PAGE, 1 - (start + head - 8) / height
-            fig.text(centre, bottom, label, ha="center", va="bottom", size=9.5, linespacing=1.25)
+            centre, bottom = (
+                (x + side / 2) / PAGE,
+                1 - (start + head - 8) / height,
+            )
+            fig.text(
+                centre,
+                bottom,
+                label,
+                ha="center",
+                va="bottom",
+                size=9.5,
+                linespacing=1.25,
+            )
     return fig

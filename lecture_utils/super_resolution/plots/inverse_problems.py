@@ -22,7 +22,9 @@ Array = NDArray[Any]
 _STYLES = ("-", "--", "-.", ":")
 
 
-def forward_model(images: Mapping[str, Array], matrices: Mapping[str, Array]) -> Figure:
+def forward_model(
+    images: Mapping[str, Array], matrices: Mapping[str, Array]
+) -> Figure:
     """Draw the camera on an image and, below, its matrices for a small one.
 
     ``images`` holds the HR image, the kernel, the blurred and the LR image; ``matrices`` H, S, B.
@@ -34,21 +36,45 @@ def forward_model(images: Mapping[str, Array], matrices: Mapping[str, Array]) ->
     left = 8
     zooms = (2, 8, 2, 2)
     signs = ("$*$", "$=$", "$\\to$", "")
-    for (name, image), zoom, sign in zip(images.items(), zooms, signs, strict=True):
+    for (name, image), zoom, sign in zip(
+        images.items(), zooms, signs, strict=True
+    ):
         height, width = zoom * image.shape[0], zoom * image.shape[1]
-        # The kernel is drawn in greys from 0 to its peak, the images as they are.
-        limits = {} if image.ndim == 3 else {"cmap": "gray", "vmin": 0, "vmax": image.max()}
+        # The kernel is drawn in greys from 0 to its peak, the images as they
+        # are.
+        limits = (
+            {}
+            if image.ndim == 3
+            else {"cmap": "gray", "vmin": 0, "vmax": image.max()}
+        )
         place(fig, image, left, middle - height // 2, zoom, name, **limits)
         left += width
-        fig.text((left + 46) / PAGE, 1 - middle / 1050, sign, ha="center", va="center", size=16)
+        fig.text(
+            (left + 46) / PAGE,
+            1 - middle / 1050,
+            sign,
+            ha="center",
+            va="center",
+            size=16,
+        )
         left += 92
 
     top, left = 600, 8
-    for (name, matrix), sign in zip(matrices.items(), ("$=$", "$\\cdot$", ""), strict=True):
+    for (name, matrix), sign in zip(
+        matrices.items(), ("$=$", "$\\cdot$", ""), strict=True
+    ):
         zoom = 6
         height = zoom * matrix.shape[0]
         ax = place(
-            fig, matrix, left, top + 192 - height // 2, zoom, name, cmap="Blues", vmin=0, vmax=0.12
+            fig,
+            matrix,
+            left,
+            top + 192 - height // 2,
+            zoom,
+            name,
+            cmap="Blues",
+            vmin=0,
+            vmax=0.12,
         )
         ax.set_axis_on()
         ax.set(xticks=[], yticks=[])
@@ -56,7 +82,12 @@ def forward_model(images: Mapping[str, Array], matrices: Mapping[str, Array]) ->
         ax.spines[:].set_linewidth(0.8)
         left += zoom * matrix.shape[1]
         fig.text(
-            (left + 66) / PAGE, 1 - (top + 192) / 1050, sign, ha="center", va="center", size=16
+            (left + 66) / PAGE,
+            1 - (top + 192) / 1050,
+            sign,
+            ha="center",
+            va="center",
+            size=16,
         )
         left += 132
     return fig
@@ -77,14 +108,24 @@ def pseudo_inverse(
     fig = plt.figure(figsize=(7.5, 5.3))
     use(fig, (0, 0, 1, 0.56))
     left, right = fig.subplots(1, 2)
-    for (name, values), style, colour in zip(spectra.items(), _STYLES, COLOURS, strict=False):
+    for (name, values), style, colour in zip(
+        spectra.items(), _STYLES, COLOURS, strict=False
+    ):
         index = np.arange(1, len(values) + 1)
         left.semilogy(index, values, style, color=colour, label=name)
-    left.set(xlabel="index $k$", ylabel="singular value $\\sigma_k$", title="Singular values of H")
+    left.set(
+        xlabel="index $k$",
+        ylabel="singular value $\\sigma_k$",
+        title="Singular values of H",
+    )
     left.legend(loc="lower left")
     left.grid(True)
-    for (name, curve), style, colour in zip(curves.items(), _STYLES, COLOURS, strict=False):
-        right.plot(sigmas, curve, style, color=colour, marker="o", ms=4, label=name)
+    for (name, curve), style, colour in zip(
+        curves.items(), _STYLES, COLOURS, strict=False
+    ):
+        right.plot(
+            sigmas, curve, style, color=colour, marker="o", ms=4, label=name
+        )
     right.set(xlabel="blur $\\sigma$ (HR pixels)", ylabel="PSNR (dB)")
     right.set_title("Pseudo-inverse, against the blur")
     right.legend(loc="lower center")
@@ -119,18 +160,30 @@ def tikhonov(
 
     left, right = fig.subplots(1, 2)
     looks = list(zip(_STYLES, (2, 4, 0, 3), strict=True))
-    for (name, curve), (style, colour) in zip(curves.items(), looks, strict=False):
+    for (name, curve), (style, colour) in zip(
+        curves.items(), looks, strict=False
+    ):
         left.semilogx(taus, curve, style, color=COLOURS[colour], label=name)
         best = int(np.argmax(curve))
         left.plot(taus[best], curve[best], "o", color=COLOURS[colour])
     left.axhline(baseline[1], color="0.45", lw=1, label=baseline[0])
     for mark, letter in zip(marks, "bcdef", strict=True):
-        left.text(mark, 0.94, letter, ha="center", transform=left.get_xaxis_transform())
+        left.text(
+            mark,
+            0.94,
+            letter,
+            ha="center",
+            transform=left.get_xaxis_transform(),
+        )
     low, high = left.get_ylim()
     left.set(ylim=(low - 0.2 * (high - low), high + 0.1 * (high - low)))
-    left.set(xlabel="$\\tau$", ylabel="PSNR (dB)", title="PSNR against $\\tau$")
+    left.set(
+        xlabel="$\\tau$", ylabel="PSNR (dB)", title="PSNR against $\\tau$"
+    )
     left.legend(loc="lower right", fontsize=8)
-    for (name, values), (style, colour) in zip(residuals.items(), looks[1:], strict=False):
+    for (name, values), (style, colour) in zip(
+        residuals.items(), looks[1:], strict=False
+    ):
         right.loglog(taus, values, style, color=COLOURS[colour], label=name)
     right.axhline(1, color="0.45", lw=1)
     right.set(xlabel="$\\tau$", ylabel="residual / $\\sqrt{m}\\,\\varepsilon$")

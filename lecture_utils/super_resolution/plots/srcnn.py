@@ -61,13 +61,31 @@ def architecture(
             if count == 1:
                 box = (x, x + side, y, y + side)
                 picture = given if left == lefts[0] else made
-                ax.imshow(picture, extent=box, vmin=0, vmax=255, interpolation="none", zorder=2)
+                ax.imshow(
+                    picture,
+                    extent=box,
+                    vmin=0,
+                    vmax=255,
+                    interpolation="none",
+                    zorder=2,
+                )
                 face = "none"
             else:
                 face = ("#DCEAF5", "#EEF5FA")[sheet % 2]
-            ax.add_patch(Rectangle((x, y), side, side, fc=face, ec="0.25", lw=0.9, zorder=3))
+            ax.add_patch(
+                Rectangle(
+                    (x, y), side, side, fc=face, ec="0.25", lw=0.9, zorder=3
+                )
+            )
         fronts.append((left, base))
-        ax.text(left + side / 2, base - 1.0, name, ha="center", va="top", fontsize=9)
+        ax.text(
+            left + side / 2,
+            base - 1.0,
+            name,
+            ha="center",
+            va="top",
+            fontsize=9,
+        )
     readings = ("patch extraction", "non-linear mapping", "reconstruction")
     ends = ("ReLU", "ReLU", "linear")
     inputs = (1, *widths)
@@ -75,8 +93,15 @@ def architecture(
         x, y = fronts[k]
         small = 0.42 * size
         corner = (x + 0.55 * side, y + 0.45 * side)
-        ax.add_patch(Rectangle(corner, small, small, fc="none", ec=_MARK, lw=1.6, zorder=5))
-        target = (fronts[k + 1][0] + 0.45 * side, fronts[k + 1][1] + 0.55 * side)
+        ax.add_patch(
+            Rectangle(
+                corner, small, small, fc="none", ec=_MARK, lw=1.6, zorder=5
+            )
+        )
+        target = (
+            fronts[k + 1][0] + 0.45 * side,
+            fronts[k + 1][1] + 0.55 * side,
+        )
         for dy in (0.0, small):
             ax.plot(
                 (corner[0] + small, target[0]),
@@ -93,25 +118,32 @@ def architecture(
         ax.text(
             middle,
             5.0,
-            f"{size}² · {inputs[k]} · {outputs} = {size**2 * inputs[k] * outputs:,} weights",
+            f"{size}² · {inputs[k]} · {outputs} ="
+            f" {size**2 * inputs[k] * outputs:,} weights",
             ha="center",
             va="top",
             fontsize=9,
             color="0.25",
         )
     reach = 1 + sum(size - 1 for size in filters)
-    total = sum(s**2 * a * b for s, a, b in zip(filters, inputs, (*widths, 1), strict=True))
+    total = sum(
+        s**2 * a * b
+        for s, a, b in zip(filters, inputs, (*widths, 1), strict=True)
+    )
     ax.text(
         37.5,
         0.8,
-        f"together {total:,} weights; one output pixel sees {reach} × {reach} input pixels",
+        f"together {total:,} weights; one output pixel sees {reach} × {reach}"
+        " input pixels",
         ha="center",
         fontsize=9.5,
     )
     return fig
 
 
-def ablation(name: str, variants: Mapping[str, Variant]) -> tuple[dict[str, Curve], str]:
+def ablation(
+    name: str, variants: Mapping[str, Variant]
+) -> tuple[dict[str, Curve], str]:
     """Return the curves of an ablation's variants, and its numbers as a table in Markdown.
 
     Parameters
@@ -123,12 +155,19 @@ def ablation(name: str, variants: Mapping[str, Variant]) -> tuple[dict[str, Curv
     """
     record = checkpoints.record(name)
     curves: dict[str, Curve] = {
-        variant: record.history[f"{variant}: held_out_x3_psnr_y"] for variant in variants
+        variant: record.history[f"{variant}: held_out_x3_psnr_y"]
+        for variant in variants
     }
-    held = {variant: record.metrics[f"{variant}: held_out_x3_psnr_y"] for variant in variants}
+    held = {
+        variant: record.metrics[f"{variant}: held_out_x3_psnr_y"]
+        for variant in variants
+    }
     first = next(iter(held.values()))
     lines = [
-        "| variant | steps | held out (dB) | against the first | Set5 (dB) | weights |",
+        (
+            "| variant | steps | held out (dB) | against the first | Set5 (dB)"
+            " | weights |"
+        ),
         "| --- " * 6 + "|",
     ]
     for variant, value in held.items():
@@ -136,7 +175,8 @@ def ablation(name: str, variants: Mapping[str, Variant]) -> tuple[dict[str, Curv
         set5 = record.metrics[f"{variant}: set5_x3_psnr_y"]
         weights = weight_count(variants[variant].build())
         lines.append(
-            f"| {variant} | {steps} | {value:.2f} | {value - first:+.2f} | {set5:.2f} | {weights:,} |"
+            f"| {variant} | {steps} | {value:.2f} | {value - first:+.2f} |"
+            f" {set5:.2f} | {weights:,} |"
         )
     return curves, "\n".join(lines)
 
@@ -171,11 +211,15 @@ def curves(
     """
     import matplotlib.pyplot as plt
 
-    fig, found = plt.subplots(1, len(panels), figsize=(7.5, 3.7), squeeze=False)
+    fig, found = plt.subplots(
+        1, len(panels), figsize=(7.5, 3.7), squeeze=False
+    )
     axes: list[Axes] = list(found[0])
     for ax, (title, group) in zip(axes, panels.items(), strict=True):
         looks = zip(_STYLES, _MARKERS, COLOURS, strict=False)
-        for (name, curve), (style, marker, colour) in zip(group.items(), looks, strict=False):
+        for (name, curve), (style, marker, colour) in zip(
+            group.items(), looks, strict=False
+        ):
             steps, values = np.array(curve).T
             every = max(1, len(steps) // 6)
             ax.plot(
@@ -190,7 +234,9 @@ def curves(
             )
         if level is not None:
             ax.axhline(level[1], color="0.35", lw=1.2, ls=":", label=level[0])
-        bottom, top = _window(list(group.values()), level, (low or {}).get(title))
+        bottom, top = _window(
+            list(group.values()), level, (low or {}).get(title)
+        )
         ax.set(title=title, xlabel="step", ylim=(bottom, top))
         ax.grid(True)
         ax.legend(loc="lower right")
@@ -203,7 +249,9 @@ def _window(
 ) -> tuple[float, float]:
     """Return the limits of the values: the start of a training would hide the differences."""
     last = max(curve[-1][0] for curve in group)
-    settled = [value for curve in group for step, value in curve if step >= 0.1 * last]
+    settled = [
+        value for curve in group for step, value in curve if step >= 0.1 * last
+    ]
     if level is not None:
         settled.append(level[1])
     top, bottom = max(settled), min(settled) if low is None else low
@@ -227,7 +275,13 @@ def filters(blocks: Mapping[str, Array], order: Sequence[int]) -> Figure:
     left = (PAGE - columns * cell + gap) // 2
     for number, (name, weights) in enumerate(blocks.items()):
         top = number * (head + rows * cell) + head
-        fig.text(left / PAGE, 1 - (top - 12) / height, name, va="bottom", fontsize=10)
+        fig.text(
+            left / PAGE,
+            1 - (top - 12) / height,
+            name,
+            va="bottom",
+            fontsize=10,
+        )
         for rank, index in enumerate(order):
             row, column = divmod(rank, columns)
             end = float(np.abs(weights[index]).max()) or 1.0
@@ -244,7 +298,9 @@ def filters(blocks: Mapping[str, Array], order: Sequence[int]) -> Figure:
     return fig
 
 
-def local_filters(parts: Mapping[str, Array], kernels: Mapping[str, Array]) -> Figure:
+def local_filters(
+    parts: Mapping[str, Array], kernels: Mapping[str, Array]
+) -> Figure:
     """Draw parts of an image with the pixel in their middle marked; below, the filter used there.
 
     ``kernels`` are on one scale, grey is zero. One without a part has its name above it.
@@ -264,18 +320,40 @@ def local_filters(parts: Mapping[str, Array], kernels: Mapping[str, Array]) -> F
             part = parts[name]
             fine = side // part.shape[0]
             rest = (side - fine * part.shape[0]) // 2
-            ax = place(fig, part, left + rest, 50 + rest, fine, name, vmin=0, vmax=255)
+            ax = place(
+                fig, part, left + rest, 50 + rest, fine, name, vmin=0, vmax=255
+            )
             middle = part.shape[0] // 2
             half = size / 2
             box = np.array([-half, half, half, -half, -half])
-            ax.plot(middle + box, middle + np.roll(box, 1)[[0, 1, 2, 3, 0]], color=_MARK, lw=1.4)
-            ax.set(xlim=(-0.5, part.shape[1] - 0.5), ylim=(part.shape[0] - 0.5, -0.5))
+            ax.plot(
+                middle + box,
+                middle + np.roll(box, 1)[[0, 1, 2, 3, 0]],
+                color=_MARK,
+                lw=1.4,
+            )
+            ax.set(
+                xlim=(-0.5, part.shape[1] - 0.5),
+                ylim=(part.shape[0] - 0.5, -0.5),
+            )
         title = "" if name in parts else name
-        place(fig, kernel, left, side + 80, zoom, title, cmap="gray", vmin=-end, vmax=end)
+        place(
+            fig,
+            kernel,
+            left,
+            side + 80,
+            zoom,
+            title,
+            cmap="gray",
+            vmin=-end,
+            vmax=end,
+        )
     return fig
 
 
-def feature_maps(rows: Mapping[str, Sequence[Array]], signed: Sequence[str]) -> Figure:
+def feature_maps(
+    rows: Mapping[str, Sequence[Array]], signed: Sequence[str]
+) -> Figure:
     """Draw feature maps, a row with a heading for each layer, each map on its own scale.
 
     The maps of the rows in ``signed`` have both signs: grey is zero there, elsewhere black is.
@@ -292,18 +370,37 @@ def feature_maps(rows: Mapping[str, Sequence[Array]], signed: Sequence[str]) -> 
     left = (PAGE - count * side - (count - 1) * gap) // 2
     for row, (name, maps) in enumerate(rows.items()):
         top = head + row * (side + head)
-        fig.text(left / PAGE, 1 - (top - 10) / height, name, va="bottom", fontsize=10)
+        fig.text(
+            left / PAGE,
+            1 - (top - 10) / height,
+            name,
+            va="bottom",
+            fontsize=10,
+        )
         for column, values in enumerate(maps):
             end = float(np.abs(values).max()) or 1.0
-            limits: dict[str, Any] = {"vmin": -end if name in signed else 0.0, "vmax": end}
+            limits: dict[str, Any] = {
+                "vmin": -end if name in signed else 0.0,
+                "vmax": end,
+            }
             if values.dtype == np.uint8:
                 limits = {"vmin": 0, "vmax": 255}
-            place(fig, values, left + column * (side + gap), top, zoom, cmap="gray", **limits)
+            place(
+                fig,
+                values,
+                left + column * (side + gap),
+                top,
+                zoom,
+                cmap="gray",
+                **limits,
+            )
     return fig
 
 
 def gains(
-    panels: Mapping[str, tuple[str, Sequence[float], Mapping[str, Sequence[float]]]],
+    panels: Mapping[
+        str, tuple[str, Sequence[float], Mapping[str, Sequence[float]]]
+    ],
 ) -> Figure:
     """Draw what methods gain over bi-cubic interpolation, in dB, against a change of the camera.
 
@@ -313,10 +410,22 @@ def gains(
     import matplotlib.pyplot as plt
 
     fig, axes = plt.subplots(1, len(panels), figsize=(7.5, 3.5), sharey=True)
-    for ax, (title, (label, where, group)) in zip(axes, panels.items(), strict=True):
+    for ax, (title, (label, where, group)) in zip(
+        axes, panels.items(), strict=True
+    ):
         looks = zip(_STYLES, _MARKERS, COLOURS, strict=False)
-        for (name, values), (style, marker, colour) in zip(group.items(), looks, strict=False):
-            ax.plot(where, values, ls=style, marker=marker, ms=5, color=colour, label=name)
+        for (name, values), (style, marker, colour) in zip(
+            group.items(), looks, strict=False
+        ):
+            ax.plot(
+                where,
+                values,
+                ls=style,
+                marker=marker,
+                ms=5,
+                color=colour,
+                label=name,
+            )
         ax.axhline(0, color="0.35", lw=1.2, ls=":")
         ax.set(title=title, xlabel=label, xticks=list(where))
         ax.grid(True)

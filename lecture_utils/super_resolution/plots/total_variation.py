@@ -48,13 +48,20 @@ def panels_and_curves(
         row, column = divmod(index, 3)
         left = left_most + column * (dots + gap)
         top = height - label - row * (dots + label + gap)
-        box = (left / width, (top - dots) / height, dots / width, dots / height)
+        box = (
+            left / width,
+            (top - dots) / height,
+            dots / width,
+            dots / height,
+        )
         picture = fig.add_axes(box)
         picture.set_title(title, fontsize=10, pad=4)
         picture.imshow(image, vmin=0, vmax=255, interpolation="none")
         picture.set_axis_off()
     ax = fig.subplots()
-    for (name, curve), look in zip(curves.items(), (("-", _BLUE), ("--", _ORANGE)), strict=True):
+    for (name, curve), look in zip(
+        curves.items(), (("-", _BLUE), ("--", _ORANGE)), strict=True
+    ):
         ax.semilogx(taus[name], curve, look[0], color=look[1], label=name)
     first = next(iter(curves))
     heights = np.interp(np.log10(marks), np.log10(taus[first]), curves[first])
@@ -71,12 +78,16 @@ def panels_and_curves(
     ax.axhline(baseline[1], color="0.45", lw=1.2, ls=":", label=baseline[0])
     top_value = max(max(curve) for curve in curves.values())
     ax.set_ylim(min(heights) - 0.5, top_value + 1.2)
-    ax.set(xlabel="$\\tau$ (each method has its own scale)", ylabel="PSNR (dB)")
+    ax.set(
+        xlabel="$\\tau$ (each method has its own scale)", ylabel="PSNR (dB)"
+    )
     ax.legend(loc="lower center")
     return fig
 
 
-def convergence(errors: Mapping[str, Mapping[str, Array]], bound: str, gap: Array) -> Figure:
+def convergence(
+    errors: Mapping[str, Mapping[str, Array]], bound: str, gap: Array
+) -> Figure:
     """Draw relative errors of the objective against iterations and seconds.
 
     Each entry of ``errors`` has the arrays "iteration", "seconds" and "error"; ``gap`` belongs to the
@@ -85,34 +96,60 @@ def convergence(errors: Mapping[str, Mapping[str, Array]], bound: str, gap: Arra
     import matplotlib.pyplot as plt
 
     fig, axes = plt.subplots(1, 2, figsize=(7.5, 4.3), sharey=True)
-    looks = (("-", _BLACK), ("--", _GREEN), ("-.", _PINK), (":", _ORANGE), ("-", _BLUE))
-    for (name, record), (style, colour) in zip(errors.items(), looks, strict=False):
+    looks = (
+        ("-", _BLACK),
+        ("--", _GREEN),
+        ("-.", _PINK),
+        (":", _ORANGE),
+        ("-", _BLUE),
+    )
+    for (name, record), (style, colour) in zip(
+        errors.items(), looks, strict=False
+    ):
         for ax, axis in zip(axes, ("iteration", "seconds"), strict=True):
-            ax.loglog(record[axis], record["error"], style, color=colour, label=name)
+            ax.loglog(
+                record[axis], record["error"], style, color=colour, label=name
+            )
     for ax, axis in zip(axes, ("iteration", "seconds"), strict=True):
         label = f"gap of {bound}"
-        ax.loglog(errors[bound][axis], gap, color=_BLUE, lw=0.9, alpha=0.8, label=label)
+        ax.loglog(
+            errors[bound][axis],
+            gap,
+            color=_BLUE,
+            lw=0.9,
+            alpha=0.8,
+            label=label,
+        )
         ax.grid(True)
-    axes[0].set(xlabel="iteration", ylabel="$(F(x) - F^\\star)\\, /\\, F^\\star$")
+    axes[0].set(
+        xlabel="iteration", ylabel="$(F(x) - F^\\star)\\, /\\, F^\\star$"
+    )
     axes[1].set_xlabel("seconds")
     lowest = min(float(np.min(record["error"])) for record in errors.values())
     axes[0].set_ylim(lowest / 2, 10)
     handles, labels = axes[0].get_legend_handles_labels()
-    fig.legend(handles, labels, loc="outside upper center", ncols=3, fontsize=9)
+    fig.legend(
+        handles, labels, loc="outside upper center", ncols=3, fontsize=9
+    )
     return fig
 
 
 def profiles(
-    signals: Mapping[str, Mapping[str, Array]], looks: Sequence[tuple[str, int]]
+    signals: Mapping[str, Mapping[str, Array]],
+    looks: Sequence[tuple[str, int]],
 ) -> Figure:
     """Draw one-dimensional signals: a panel each, several curves in it."""
     import matplotlib.pyplot as plt
 
     fig, axes = plt.subplots(1, len(signals), figsize=(7.5, 3.1), sharey=True)
     for ax, (title, curves) in zip(axes, signals.items(), strict=True):
-        for (name, values), (style, colour) in zip(curves.items(), looks, strict=True):
+        for (name, values), (style, colour) in zip(
+            curves.items(), looks, strict=True
+        ):
             wide = 0.8 if colour == 6 else 1.8
-            ax.plot(values, style, color=COLOURS[colour], label=name, lw=wide, ms=3)
+            ax.plot(
+                values, style, color=COLOURS[colour], label=name, lw=wide, ms=3
+            )
         ax.set(title=title, xlabel="pixel")
     axes[0].set_ylabel("value")
     handles, labels = axes[0].get_legend_handles_labels()

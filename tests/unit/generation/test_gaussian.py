@@ -311,7 +311,7 @@ def test_face_crops_keep_the_face_and_refuse_other_shapes():
 
 def test_the_recipe_makes_the_checkpoint_that_it_says(monkeypatch):
     from lecture_utils import start
-    from lecture_utils.recipes import gaussian_celeba64 as recipe
+    from lecture_utils.recipes.generation import gaussian_celeba64 as recipe
 
     rng = np.random.default_rng(0)
     smooth = 0.5 + gaussian_filter(rng.normal(size=(240, 109, 89, 3)), (0, 3, 3, 0))
