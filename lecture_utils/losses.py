@@ -1,10 +1,10 @@
-"""Losses that compare images: by pixels, or by the features that VGG19 finds in them."""
+"""Losses that compare images: by pixels, or by the features that VGG finds in them."""
 
 from __future__ import annotations
 
 from torch import Tensor, nn
 
-from lecture_utils.vgg import VGG19
+from lecture_utils.vgg import VGG
 
 
 def feature_distance(features: Tensor, reference: Tensor) -> Tensor:
@@ -29,23 +29,23 @@ class ContentLoss(nn.Module):
     Parameters
     ----------
     layer
-        ``mse`` for pixels, or a layer of VGG19 such as ``relu2_2``.
+        ``mse`` for pixels, or a layer of VGG such as ``relu2_2``.
     vgg
         The network that finds the features; not needed for ``mse``.
     """
 
-    def __init__(self, layer: str = "mse", vgg: VGG19 | None = None) -> None:
+    def __init__(self, layer: str = "mse", vgg: VGG | None = None) -> None:
         super().__init__()
         if layer != "mse" and (vgg is None or layer not in vgg.layers):
             raise ValueError(
                 f"The content loss on {layer!r} got "
                 + (
-                    "no VGG19"
+                    "no VGG"
                     if vgg is None
-                    else f"a VGG19 that returns {vgg.layers}"
+                    else f"a VGG that returns {vgg.layers}"
                 )
                 + f"; it needs one that returns {layer!r}:"
-                f" load_vgg19([{layer!r}], run)."
+                f" load_vgg([{layer!r}], run)."
             )
         self.layer = layer
         self.vgg = vgg

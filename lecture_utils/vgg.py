@@ -1,10 +1,11 @@
-"""VGG19 as a source of features: any layer by its name."""
+"""VGG16 and VGG19 as sources of features: any layer by its name."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -13,29 +14,67 @@ from torch import Tensor, nn
 from lecture_utils import data
 from lecture_utils.runtime import Run
 
-# Convolutions a block and their widths: K. Simonyan and A. Zisserman, ICLR
-# 2015, table 1, column E.
-BLOCKS = ((2, 64), (2, 128), (4, 256), (4, 512), (4, 512))
-LAYERS = tuple(
-    name
-    for block, (count, _) in enumerate(BLOCKS, 1)
-    for name in (
-        *(
-            f"{kind}{block}_{i}"
-            for i in range(1, count + 1)
-            for kind in ("conv", "relu")
-        ),
-        f"pool{block}",
-    )
-)
-DATA_SET = "vgg19_conv1_1_conv3_4"
+# Convolutions a block and their widths: K. Simonyan and A. Zisserman, ICLR 2015,
+# table 1, columns D and E.
+BLOCKS = {
+    16: ((2, 64), (2, 128), (3, 256), (3, 512), (3, 512)),
+    19: ((2, 64), (2, 128), (4, 256), (4, 512), (4, 512)),
+}
+# For each depth the data set of its weights, and the deepest layer that it has.
+DATA_SETS = {
+    16: ("vgg16_convolutions", "pool5"),
+    19: ("vgg19_conv1_1_conv3_4", "pool3"),
+}
+# At each pooling: by how much maxima exceed means, measured by
+# `pooling_factors` with VGG16 on photographs of ImageNet. With them the
+# responses of relu2_1 .. relu5_1 stay within 16 % of those after maxima (root
+# mean square); with means alone those of relu5_1 fall to 18 %.
+POOLING_FACTORS = (1.29, 1.61, 1.65, 1.80, 1.59)
 _MEAN = (0.485, 0.456, 0.406)  # of ImageNet's colours, R, G, B in [0, 1]
 _STD = (0.229, 0.224, 0.225)
 _KERAS_MEAN = (123.68, 116.779, 103.939)  # R, G, B in 0 .. 255
 
 
-class VGG19(nn.Module):
-    """The layers of VGG19 up to the deepest one that is wanted, frozen.
+def layer_names(depth: Literal[16, 19] = 19) -> tuple[str, ...]:
+    """Return the names of all layers up to ``pool5``, in their order."""
+    return tuple(
+        name
+        for block, (count, _) in enumerate(BLOCKS[depth], 1)
+        for name in (
+            *(
+                f"{kind}{block}_{i}"
+                for i in range(1, count + 1)
+                for kind in ("conv", "relu")
+            ),
+            f"pool{block}",
+        )
+    )
+
+
+class AveragePool(nn.AvgPool2d):
+    """Mean over 2 x 2 positions, times a factor that restores the spread of a maximum.
+
+    A mean of rectified responses is smaller than their maximum. Without the
+    factor every later layer would see weaker inputs than it was trained on,
+    and its biases would weigh too much.
+
+    Parameters
+    ----------
+    factor
+        Root mean square of the maxima over that of the means, on photographs.
+    """
+
+    def __init__(self, factor: float) -> None:
+        super().__init__(2)
+        self.factor = factor
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Pool (N, C, H, W) to (N, C, H // 2, W // 2)."""
+        return self.factor * super().forward(x)
+
+
+class VGG(nn.Module):
+    """The layers of VGG16 or VGG19 up to the deepest one that is wanted, frozen.
 
     Source: K. Simonyan and A. Zisserman, "Very deep convolutional networks for large-scale image
     recognition", ICLR 2015. SRGAN's VGG22 is ``relu2_2`` and its VGG54 is ``relu5_4``: the j-th
@@ -44,35 +83,66 @@ class VGG19(nn.Module):
     Parameters
     ----------
     layers
-        Names out of `LAYERS`, such as ``relu3_3``; what :meth:`forward` returns.
+        Names out of ``layer_names(depth)``, such as ``relu3_3``; what :meth:`forward` returns.
+    depth
+        16 or 19: which of the paper's networks.
+    pooling
+        ``max`` as in the paper, or ``avg``: means of the responses, rescaled by `POOLING_FACTORS`,
+        which pass gradients to all positions (L. A. Gatys et al., CVPR 2016, section 2).
+    padding
+        ``zeros`` as in the paper, or ``replicate``: the border repeats itself, so that an image
+        that is optimised has no dark rim to imitate.
 
     Attributes
     ----------
     source
-        Where the weights come from, in words; set by `load_vgg19`.
+        Where the weights come from, in words; set by `load_vgg`.
     """
 
-    def __init__(self, layers: Sequence[str]) -> None:
+    def __init__(
+        self,
+        layers: Sequence[str],
+        *,
+        depth: Literal[16, 19] = 19,
+        pooling: Literal["max", "avg"] = "max",
+        padding: Literal["zeros", "replicate"] = "zeros",
+    ) -> None:
         super().__init__()
-        unknown = [name for name in layers if name not in LAYERS]
+        for what, got, known in (
+            ("depth", depth, (16, 19)),
+            ("pooling", pooling, ("max", "avg")),
+            ("padding", padding, ("zeros", "replicate")),
+        ):
+            if got not in known:
+                raise ValueError(
+                    f"VGG got the {what} {got!r}; it must be {known[0]!r} or"
+                    f" {known[1]!r}."
+                )
+        names = layer_names(depth)
+        unknown = [name for name in layers if name not in names]
         if unknown or not layers:
             raise ValueError(
-                f"VGG19 got the layers {list(layers)}; it needs at least one"
-                f" of {', '.join(LAYERS)}."
+                f"VGG{depth} got the layers {list(layers)}; it needs at least"
+                f" one of {', '.join(names)}."
             )
         self.layers = tuple(layers)
-        depth = max(LAYERS.index(name) for name in layers) + 1
+        self.depth = depth
         self.steps = nn.ModuleDict()
         n_in = 3
-        for name in LAYERS[:depth]:
-            width = BLOCKS[int(name[4]) - 1][1]
+        for name in names[: max(names.index(name) for name in layers) + 1]:
+            block = int(name[4])
             if name.startswith("conv"):
-                self.steps[name] = nn.Conv2d(n_in, width, 3, padding=1)
-                n_in = width
-            else:
-                self.steps[name] = (
-                    nn.ReLU() if name.startswith("relu") else nn.MaxPool2d(2)
+                width = BLOCKS[depth][block - 1][1]
+                self.steps[name] = nn.Conv2d(
+                    n_in, width, 3, padding=1, padding_mode=padding
                 )
+                n_in = width
+            elif name.startswith("relu"):
+                self.steps[name] = nn.ReLU()
+            elif pooling == "max":
+                self.steps[name] = nn.MaxPool2d(2)
+            else:
+                self.steps[name] = AveragePool(POOLING_FACTORS[block - 1])
         self.source = "random weights"
         self.mean: Tensor
         self.std: Tensor
@@ -82,40 +152,58 @@ class VGG19(nn.Module):
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         """Map RGB images (N, 3, H, W) in [0, 1] to the wanted layers' features by name."""
-        x = (images - self.mean) / self.std
+        x = (images - self.mean) / self.std  # (N, 3, H, W)
         found: dict[str, Tensor] = {}
         for name, step in self.steps.items():
-            x = step(x)
+            x = step(x)  # block b: (N, C_b, H / 2^(b-1), W / 2^(b-1))
             if name in self.layers:
                 found[name] = x
         return found
 
 
-def load_vgg19(layers: Sequence[str], run: Run) -> VGG19:
-    """Return VGG19 with trained weights, on the run's device and in evaluation mode.
+def load_vgg(
+    layers: Sequence[str],
+    run: Run,
+    *,
+    depth: Literal[16, 19] = 19,
+    pooling: Literal["max", "avg"] = "max",
+    padding: Literal["zeros", "replicate"] = "zeros",
+) -> VGG:
+    """Return VGG with trained weights, on the run's device and in evaluation mode.
 
-    Layers up to ``relu3_4`` take the weights of the data set ``vgg19_conv1_1_conv3_4`` where it is
-    found. Otherwise torchvision's are taken: from its cache, or downloaded in profile ``full``.
+    The weights of the data folder are taken where they reach deep enough (VGG16: all layers; VGG19:
+    to ``relu3_4``). Otherwise torchvision's are: from its cache, or downloaded in profile ``full``.
+    The two networks were trained apart: their layers are never joined.
 
     Raises
     ------
     DataNotFoundError
         If neither is there; the message says what to do.
     """
-    network = VGG19(layers)
-    shallow = all("conv4_1" not in name for name in network.steps)
-    if shallow and data.find(DATA_SET) is not None:
-        _copy_keras(network)
-        network.source = "VGG19's own weights (Keras)"
+    network = VGG(layers, depth=depth, pooling=pooling, padding=padding)
+    data_set, deepest = DATA_SETS[depth]
+    names = layer_names(depth)
+    shallow = all(names.index(x) <= names.index(deepest) for x in layers)
+    if shallow and data.find(data_set) is not None:
+        read = {16: _keras_vgg16, 19: _keras_vgg19}[depth]
+        _copy_keras(network, read(data.locate(data_set)))
+        network.source = f"VGG{depth}'s own weights (Keras)"
     else:
         _copy_torchvision(network, run)
-        network.source = "VGG19, torchvision's weights"
+        network.source = f"VGG{depth}, torchvision's weights"
     return network.eval().to(run.device)
 
 
-def random_vgg19(layers: Sequence[str], run: Run) -> VGG19:
-    """Return VGG19 with He's random weights: filters of all kinds, but none that was learned."""
-    network = VGG19(layers)
+def random_vgg(
+    layers: Sequence[str],
+    run: Run,
+    *,
+    depth: Literal[16, 19] = 19,
+    pooling: Literal["max", "avg"] = "max",
+    padding: Literal["zeros", "replicate"] = "zeros",
+) -> VGG:
+    """Return VGG with He's random weights: filters of all kinds, but none that was learned."""
+    network = VGG(layers, depth=depth, pooling=pooling, padding=padding)
     generator = run.generator(19)
     for step in network.steps.values():
         if isinstance(step, nn.Conv2d):
@@ -128,50 +216,115 @@ def random_vgg19(layers: Sequence[str], run: Run) -> VGG19:
     return network.eval().to(run.device)
 
 
-def _copy_keras(network: VGG19) -> None:
-    """Copy the Keras weights: (3, 3, in, out), made for BGR in 0 .. 255 minus the mean colour.
+def pooling_factors(network: VGG, images: Tensor) -> tuple[float, ...]:
+    """Measure, at each pooling, how much larger maxima are than means (root mean square).
+
+    Parameters
+    ----------
+    network
+        A network with ``pooling="avg"``, whose own factors act in the layers before.
+    images
+        RGB images (N, 3, H, W) in [0, 1].
+
+    Returns
+    -------
+    One factor a pooling layer of the network.
+    """
+    x = (images - network.mean) / network.std
+    factors = []
+    for step in network.steps.values():
+        if isinstance(step, AveragePool):
+            mean, peak = (
+                nn.functional.avg_pool2d(x, 2),
+                nn.functional.max_pool2d(x, 2),
+            )
+            factors.append(
+                float((peak.square().mean() / mean.square().mean()).sqrt())
+            )
+        x = step(x)
+    return tuple(factors)
+
+
+def _keras_vgg19(folder: Path) -> Iterator[tuple[str, Tensor, Tensor]]:
+    """Yield name, weight (out, in, 3, 3) and bias of each layer in the TensorFlow.js shards."""
+    text = (folder / "model.json").read_text(encoding="utf-8")
+    for group in json.loads(text)["weightsManifest"]:
+        kernel = group["weights"][0]
+        path = folder / group["paths"][0]
+        name = kernel["name"].split("/")[0]  # of block1_conv1/kernel
+        if not path.exists():  # the folder holds the first eight convolutions
+            return
+        values = np.fromfile(path, dtype="<f4")
+        height, width, n_in, n_out = kernel["shape"]
+        weight, offset = np.split(values, [height * width * n_in * n_out])
+        weight = weight.reshape(kernel["shape"]).transpose(3, 2, 0, 1)
+        yield (
+            f"conv{name[5]}_{name[-1]}",
+            torch.from_numpy(weight.copy()),
+            torch.from_numpy(offset.copy()),
+        )
+
+
+def _keras_vgg16(folder: Path) -> Iterator[tuple[str, Tensor, Tensor]]:
+    """Yield name, weight (out, in, 3, 3) and bias of each of the thirteen convolutions."""
+    from safetensors import safe_open
+
+    with safe_open(folder / "vgg16_convolutions.safetensors", "pt") as file:
+        for key in file.keys():  # noqa: SIM118 - this is no dictionary
+            if key.endswith(".w"):
+                name = f"conv{key[5]}_{key[-3]}"
+                yield (
+                    name,
+                    file.get_tensor(key).float(),
+                    file.get_tensor(key[:-1] + "b").float(),
+                )
+
+
+def _copy_keras(
+    network: VGG, layers: Iterator[tuple[str, Tensor, Tensor]]
+) -> None:
+    """Copy Keras' weights, made for BGR in 0 .. 255 minus the mean colour.
 
     The network above divides RGB by the colours' spread. The first layer's weights are turned
     round and scaled accordingly, so that its response is the same number.
     """
     network.mean.copy_(torch.tensor(_KERAS_MEAN).view(3, 1, 1) / 255)
-    folder = data.locate(DATA_SET)
-    manifest = json.loads((folder / "model.json").read_text(encoding="utf-8"))[
-        "weightsManifest"
-    ]
-    for group in manifest:
-        name = group["weights"][0]["name"].split("/")[0]  # block1_conv1
-        own = f"conv{name[5]}_{name[-1]}" if name.startswith("block") else ""
-        if own not in network.steps:
+    missing = {name for name in network.steps if name.startswith("conv")}
+    for name, weight, bias in layers:
+        if name not in missing:
             continue
-        values = np.fromfile(folder / group["paths"][0], dtype="<f4")
-        step = network.steps[own]
-        assert isinstance(step, nn.Conv2d) and step.bias is not None
-        kernel, bias = np.split(values, [step.weight.numel()])
-        weight = torch.from_numpy(
-            kernel.reshape(3, 3, step.in_channels, step.out_channels).copy()
+        if name == "conv1_1":
+            spread = 255 * torch.tensor(_STD).view(1, 3, 1, 1)
+            weight = weight.flip(1) * spread
+        step = network.steps[name]
+        assert isinstance(step, nn.Conv2d)
+        step.load_state_dict({"weight": weight, "bias": bias})
+        missing.remove(name)
+    if missing:
+        raise data.DataCorruptError(
+            f"The weights of VGG{network.depth} in {DATA_SETS[network.depth][0]}"
+            f" lack the layers {', '.join(sorted(missing))}. Check them with"
+            f" `python -m lecture_utils data check {DATA_SETS[network.depth][0]}`."
         )
-        weight = weight.permute(3, 2, 0, 1)
-        if own == "conv1_1":
-            weight = weight.flip(1) * (255 * torch.tensor(_STD)).view(
-                1, 3, 1, 1
-            )
-        step.weight.copy_(weight)
-        step.bias.copy_(torch.from_numpy(bias.copy()))
 
 
-def _copy_torchvision(network: VGG19, run: Run) -> None:
+def _copy_torchvision(network: VGG, run: Run) -> None:
     """Copy torchvision's weights from its cache; download them in profile ``full`` only."""
-    from torchvision.models import VGG19_Weights
+    from torchvision.models import VGG16_Weights, VGG19_Weights
 
-    weights = VGG19_Weights.IMAGENET1K_V1
+    weights = {
+        16: VGG16_Weights.IMAGENET1K_V1,
+        19: VGG19_Weights.IMAGENET1K_V1,
+    }[network.depth]
+    data_set, deepest = DATA_SETS[network.depth]
     cached = Path(torch.hub.get_dir()) / "checkpoints" / Path(weights.url).name
     if run.profile != "full" and not cached.exists():
         raise data.DataNotFoundError(
-            f"The weights of VGG19 for the layers {', '.join(network.layers)}"
-            " are not here. Choose the profile full, which downloads"
-            " torchvision's (575 MB), or set LECTURE_DATA_DIR to a folder"
-            f" that holds {data.get(DATA_SET).folder} (layers up to relu3_4)."
+            f"The weights of VGG{network.depth} for the layers"
+            f" {', '.join(network.layers)} are not here. Choose the profile"
+            " full, which downloads torchvision's (about 550 MB), or set"
+            " LECTURE_DATA_DIR to a folder that holds"
+            f" {data.get(data_set).folder} (layers up to {deepest})."
         )
     # weights_only: nothing in the file is run
     given = weights.get_state_dict(

@@ -514,6 +514,26 @@ def _records() -> Iterator[DataSet]:
         ),
     )
     yield DataSet(
+        name="vgg16_convolutions",
+        title="VGG-16, all thirteen convolutions",
+        description=(
+            "ImageNet weights of the layers conv1_1 to conv5_3 as 16-bit"
+            " floats in one safetensors file."
+        ),
+        licence="CC BY 4.0 (Visual Geometry Group, Oxford)",
+        licence_url="https://www.robots.ox.ac.uk/~vgg/research/very_deep/",
+        research_only=False,
+        citation="simonyan2015vgg",
+        source="https://www.robots.ox.ac.uk/~vgg/research/very_deep/",
+        folder="weights/vgg16_keras_fp16",
+        files=files["vgg16_convolutions"],
+        layout=("vgg16_convolutions.safetensors",),
+        obtain=(
+            "save the weights of Keras' VGG16 (include_top=False) as"
+            " blockB_convI.w, of shape (out, in, 3, 3), and blockB_convI.b"
+        ),
+    )
+    yield DataSet(
         name="squeezenet1_1",
         title="SqueezeNet 1.1",
         description="ImageNet weights as an ONNX file of 16-bit floats.",

@@ -30,7 +30,7 @@ from lecture_utils.super_resolution.training import (
     validation,
 )
 from lecture_utils.training import train
-from lecture_utils.vgg import VGG19, load_vgg19, random_vgg19
+from lecture_utils.vgg import VGG, load_vgg, random_vgg
 
 MEASURED = (  # the deepest layer whose features the book's measurements use
     "relu3_4"
@@ -38,10 +38,10 @@ MEASURED = (  # the deepest layer whose features the book's measurements use
 SCALE = 4
 
 
-def perceptual_network(run: Run) -> VGG19 | None:
+def perceptual_network(run: Run) -> VGG | None:
     """Return VGG19 for the perceptual distance, or None where its weights are not found."""
     try:
-        return run.pick(ci=random_vgg19, book=load_vgg19, full=load_vgg19)(
+        return run.pick(ci=random_vgg, book=load_vgg, full=load_vgg)(
             [MEASURED], run
         )
     except data.DataNotFoundError:
@@ -52,7 +52,7 @@ def perceptual_network(run: Run) -> VGG19 | None:
 def perceptual_report(
     run: Run,
     network: nn.Module,
-    vgg: VGG19 | None,
+    vgg: VGG | None,
     held_out: list[NDArray[np.uint8]],
 ) -> dict[str, float]:
     """Measure the mean distance of VGG19's features, on the benchmark and on images set aside.
@@ -114,7 +114,7 @@ def train_adversarial(
         colour="rgb",
         evaluations=10,
     )
-    find_vgg = run.pick(ci=random_vgg19, book=load_vgg19, full=load_vgg19)
+    find_vgg = run.pick(ci=random_vgg, book=load_vgg, full=load_vgg)
     content = ContentLoss(
         layer, None if layer == "mse" else find_vgg([layer], run)
     )

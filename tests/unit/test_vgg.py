@@ -10,9 +10,23 @@ from scipy.signal import correlate
 
 from lecture_utils import data, start
 from lecture_utils.losses import ContentLoss
-from lecture_utils.vgg import DATA_SET, LAYERS, VGG19, load_vgg19, random_vgg19
+from lecture_utils.vgg import (
+    DATA_SETS,
+    POOLING_FACTORS,
+    VGG,
+    AveragePool,
+    layer_names,
+    load_vgg,
+    pooling_factors,
+    random_vgg,
+)
+
+LAYERS, DATA_SET = layer_names(19), DATA_SETS[19][0]
 
 KERAS = pytest.mark.skipif(data.find(DATA_SET) is None, reason=f"{DATA_SET} is not found")
+KERAS16 = pytest.mark.skipif(
+    data.find(DATA_SETS[16][0]) is None, reason=f"{DATA_SETS[16][0]} is not found"
+)
 
 
 @pytest.fixture
@@ -24,7 +38,7 @@ def test_every_layer_is_torchvisions(run):
     """With the same weights every layer gives what torchvision's own network gives."""
     torch.manual_seed(0)
     reference = torchvision.models.vgg19(weights=None).features.eval()
-    network = VGG19(LAYERS)
+    network = VGG(LAYERS)
     theirs = [layer for layer in reference if isinstance(layer, torch.nn.Conv2d)]
     ours = [layer for layer in network.steps.values() if isinstance(layer, torch.nn.Conv2d)]
     for a, b in zip(ours, theirs, strict=True):
@@ -44,19 +58,19 @@ def test_every_layer_is_torchvisions(run):
 
 
 def test_only_what_is_wanted_is_built(run):
-    network = random_vgg19(["relu2_2"], run)
+    network = random_vgg(["relu2_2"], run)
     assert len(network.steps) == LAYERS.index("relu2_2") + 1
     assert list(network(torch.rand(2, 3, 16, 16))) == ["relu2_2"]
     assert not any(p.requires_grad for p in network.parameters())
     with pytest.raises(ValueError, match="at least one of conv1_1"):
-        VGG19(["relu2_3"])
+        VGG(["relu2_3"])
 
 
 @KERAS
 @pytest.mark.data
 def test_keras_weights_see_what_keras_showed_them(run):
     """The first response against SciPy's correlation of BGR minus the mean colour."""
-    network = load_vgg19(["conv1_1"], run)
+    network = load_vgg(["conv1_1"], run)
     assert "Keras" in network.source
     image = torch.rand(1, 3, 9, 8, generator=run.generator())
     folder = data.find(DATA_SET)
@@ -76,7 +90,7 @@ def test_keras_weights_see_what_keras_showed_them(run):
 @KERAS
 @pytest.mark.data
 def test_every_keras_layer_lands_in_its_place(run):
-    network = load_vgg19(["relu3_4"], run)
+    network = load_vgg(["relu3_4"], run)
     folder = data.find(DATA_SET)
     names = [name for name in LAYERS if name.startswith("conv") and name in network.steps]
     for number, name in enumerate(names, 1):
@@ -91,7 +105,7 @@ def test_every_keras_layer_lands_in_its_place(run):
 def test_deep_layers_without_weights_get_a_sentence(run, monkeypatch, tmp_path):
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
     with pytest.raises(data.DataNotFoundError, match="downloads torchvision's"):
-        load_vgg19(["relu5_4"], run)
+        load_vgg(["relu5_4"], run)
 
 
 def test_torchvisions_weights_are_taken_from_its_cache(run, monkeypatch, tmp_path):
@@ -103,7 +117,7 @@ def test_torchvisions_weights_are_taken_from_its_cache(run, monkeypatch, tmp_pat
     (tmp_path / "checkpoints").mkdir()
     (tmp_path / "checkpoints" / weights.url.rpartition("/")[2]).touch()
     monkeypatch.setattr(type(weights), "get_state_dict", lambda self, **kwargs: state)
-    network = load_vgg19(["relu4_1"], run)
+    network = load_vgg(["relu4_1"], run)
     assert network.source == "VGG19, torchvision's weights"
     assert torch.equal(network.steps["conv4_1"].weight, state["features.19.weight"])
 
@@ -111,7 +125,7 @@ def test_torchvisions_weights_are_taken_from_its_cache(run, monkeypatch, tmp_pat
 def test_content_losses(run):
     a, b = (torch.rand(2, 3, 16, 16, generator=run.generator(i)) for i in (1, 2))
     assert ContentLoss("mse")(a, b) == pytest.approx(float((a - b).square().mean()))
-    vgg = random_vgg19(["relu1_1", "relu2_2"], run)
+    vgg = random_vgg(["relu1_1", "relu2_2"], run)
     loss = ContentLoss("relu2_2", vgg)
     wanted = (vgg(a)["relu2_2"] - vgg(b)["relu2_2"]).square().sum() / vgg(b)[
         "relu2_2"
@@ -123,3 +137,104 @@ def test_content_losses(run):
     assert a.grad.abs().sum() > 0
     with pytest.raises(ValueError, match="needs one that returns 'relu3_4'"):
         ContentLoss("relu3_4", vgg)
+
+
+def test_vgg16_is_torchvisions(run):
+    torch.manual_seed(0)
+    reference = torchvision.models.vgg16(weights=None).features.eval()
+    names = layer_names(16)
+    assert len(names) == len(reference)
+    network = VGG(names, depth=16)
+    ours = [layer for layer in network.steps.values() if isinstance(layer, torch.nn.Conv2d)]
+    theirs = [layer for layer in reference if isinstance(layer, torch.nn.Conv2d)]
+    assert len(ours) == 13
+    for a, b in zip(ours, theirs, strict=True):
+        a.load_state_dict(b.state_dict())
+    image = torch.rand(1, 3, 32, 48)
+    with torch.no_grad():
+        expected = reference((image - network.mean) / network.std)
+    assert torch.allclose(network(image)["pool5"], expected, rtol=1e-4, atol=1e-5)
+
+
+# Mean and maximum of relu1_2, relu2_2, relu3_3, relu4_3 and relu5_3 for a photograph.
+STORED_VGG16 = [84.41, 2033.0, 142.6, 6511.0, 126.4, 7045.0, 17.29, 1990.0, 2.14, 340.7]
+
+
+@KERAS16
+@pytest.mark.data
+def test_the_weights_of_vgg16_are_those_that_keras_published(run):
+    """Three values of block 5 as Keras' own file has them: kernels (3, 3, in, out), a bias."""
+    network = load_vgg(["relu5_3"], run, depth=16)
+    assert "Keras" in network.source
+    conv = {name: network.steps[name] for name in ("conv5_1", "conv5_2", "conv5_3")}
+    found = [
+        float(conv["conv5_1"].weight[269, 63, 1, 0]),
+        float(conv["conv5_2"].bias[510]),
+        float(conv["conv5_3"].weight[400, 0, 0, 2]),
+    ]
+    assert found == pytest.approx([-0.011236359, 0.23517226, -0.008714244], rel=1e-3)
+
+
+@KERAS16
+@pytest.mark.data
+def test_stored_activations_of_vgg16(run):
+    """Means and maxima of layers, stored when the weights were compared with Keras' published ones."""
+    photo = torch.from_numpy(data.photos()["chelsea"][:224, :224]).permute(2, 0, 1)[None] / 255
+    layers = ["relu1_2", "relu2_2", "relu3_3", "relu4_3", "relu5_3"]
+    found = load_vgg(layers, run, depth=16)(photo)
+    summary = [value for x in found.values() for value in (float(x.mean()), float(x.amax()))]
+    assert summary == pytest.approx(STORED_VGG16, rel=2e-3)
+
+
+@KERAS16
+@pytest.mark.data
+def test_rescaled_means_keep_the_spread_of_later_layers(run):
+    """Nearer to that after maxima than with plain means, or with means doubled as some codes do."""
+    batch = torch.stack(
+        [
+            torch.from_numpy(image[:192, :256]).permute(2, 0, 1) / 255
+            for image in data.photos().values()
+            if image.shape[0] >= 192 and image.shape[1] >= 256
+        ]
+    )
+    layers = [f"relu{block}_1" for block in (3, 4, 5)]
+    peaks = load_vgg(layers, run, depth=16)(batch)
+    network = load_vgg([*layers, "pool5"], run, depth=16, pooling="avg")
+    pools = [step for step in network.steps.values() if isinstance(step, AveragePool)]
+
+    def distance(factors):
+        for pool, factor in zip(pools, factors, strict=True):
+            pool.factor = factor
+        means = network(batch)
+        ratios = [means[k].square().mean() / peaks[k].square().mean() for k in layers]
+        return np.abs(np.log(ratios)).max() / 2
+
+    measured, plain, doubled = (distance(f) for f in (POOLING_FACTORS, [1.0] * 5, [2.0] * 5))
+    assert measured < 0.35
+    assert measured < 0.5 * min(plain, doubled)
+    distance(POOLING_FACTORS)
+    assert pooling_factors(network, batch) == pytest.approx(POOLING_FACTORS, rel=0.2)
+
+
+def test_replicated_borders_leave_a_flat_image_flat(run):
+    flat = torch.full((1, 3, 24, 24), 0.6)
+    spread = {
+        padding: float(
+            random_vgg(["relu2_1"], run, padding=padding)(flat)["relu2_1"].var((2, 3)).max()
+        )
+        for padding in ("zeros", "replicate")
+    }
+    assert spread["replicate"] < 1e-9 < spread["zeros"]
+
+
+@pytest.mark.parametrize(
+    ("choice", "message"),
+    [
+        ({"depth": 11}, "depth 11; it must be 16 or 19"),
+        ({"pooling": "mean"}, "pooling 'mean'; it must be 'max' or 'avg'"),
+        ({"padding": "reflect"}, "padding 'reflect'"),
+    ],
+)
+def test_choices_that_do_not_exist_are_sentences(choice, message):
+    with pytest.raises(ValueError, match=message):
+        VGG(["relu1_1"], **choice)
