@@ -12,6 +12,7 @@ import base64
 import html
 import inspect
 import io
+import json
 import math
 import os
 import re
@@ -50,6 +51,19 @@ COLOURS = (
     "#000000",
 )
 _MARK = COLOURS[1]
+
+_QUIZ_COLOURS = {  # white on dark blue: contrast of 11 to 1
+    "--jq-correct-color": "#0B6B2B",
+    "--jq-incorrect-color": "#A31515",
+    "--jq-link-color": "#BFD9FF",
+    "--jq-many-choice-bg": "#1F3A5F",
+    "--jq-mc-button-bg": "#FFFFFF",
+    "--jq-mc-button-border": "#5A6B80",
+    "--jq-multiple-choice-bg": "#1F3A5F",
+    "--jq-numeric-bg": "#1F3A5F",
+    "--jq-numeric-input-bg": "#FFFFFF",
+    "--jq-text-color": "#FFFFFF",
+}
 
 _STYLE: Any = {  # matplotlib types the names of all its settings
     "axes.axisbelow": True,
@@ -869,6 +883,46 @@ def _without_docstrings(code: str) -> str:
             if last < len(lines) and lines[last] == "":
                 lines[last] = None  # the empty line between docstring and code
     return "\n".join(line for line in lines if line is not None)
+
+
+def quiz(section: str) -> None:
+    """Show the questions of a section with jupyterquiz; the book's page has them as a form.
+
+    They are in the package, as ``quizzes/<section>.json``, so that a notebook shows them wherever
+    it lies.
+
+    Parameters
+    ----------
+    section
+        The notebook's path below ``book`` without the ending, such as ``super_resolution/vdsr``.
+
+    Raises
+    ------
+    ValueError
+        If there is no quiz of this name.
+    ImportError
+        If jupyterquiz is not installed.
+    """
+    folder = Path(__file__).parent / "quizzes"
+    sections = sorted(
+        file.relative_to(folder).with_suffix("").as_posix()
+        for file in folder.glob("*/*.json")
+    )
+    if section not in sections:
+        raise ValueError(
+            f"There is no quiz {section!r}; there are {', '.join(sections)}."
+            " Name the notebook's path below book/ without its ending."
+        )
+    try:
+        from jupyterquiz import display_quiz
+    except ImportError as error:
+        raise ImportError(
+            "The quiz needs the package jupyterquiz, which is not installed"
+            " here; run `python -m pip install jupyterquiz` and restart the"
+            " kernel."
+        ) from error
+    text = (folder / f"{section}.json").read_text(encoding="utf-8")
+    display_quiz(json.loads(text), colors=_QUIZ_COLOURS)
 
 
 def _display(

@@ -3,8 +3,8 @@
 jupyter-cache, which keeps them, compares code cells only. So each notebook gets a cache of its own
 folder, `.cache/execution/<profile>-<hash>`, and the hash is taken over whatever else can change an
 output: the modules of `lecture_utils` that the notebook imports, directly or through others, with
-the data and the checkpoints beside them; the pinned packages; the data sets found on this machine;
-files of the book that the notebook names, such as its quiz; the device and the precision.
+the data and the checkpoints beside them; its quiz; the pinned packages; the data sets found on this
+machine; the device and the precision.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from sphinx.environment import BuildEnvironment
 
 PACKAGE = "lecture_utils"
-PAGES = {".md", ".ipynb", ".bib"}
+QUIZZES = "quizzes"
 # Seconds after which a cell counts as hanging. On a machine with nothing else to do a whole notebook
 # takes 25 s in `ci` and 60 s in `book`; `full` trains.
 CELL_TIMEOUT = {"ci": 150, "book": 300, "full": 7 * 24 * 3600}
@@ -95,12 +95,17 @@ def dependencies(code: str, package: Path) -> list[Path]:
     """Return the files of the package that code with these imports may use.
 
     A module counts with all that it imports, also inside functions, and with its parents; a
-    package counts with the files beside its modules that are not Python (scripts, checkpoints).
+    package counts with the files beside its modules that are not Python (scripts, checkpoints);
+    quizzes do not, since each notebook names its own.
     Where names are made up at run time, and where the code cannot be parsed, everything counts.
     """
     modules = modules_of(package)
     everything = sorted(
-        f for f in package.rglob("*") if f.is_file() and f.suffix != ".pyc"
+        f
+        for f in package.rglob("*")
+        if f.is_file()
+        and f.suffix != ".pyc"
+        and f.relative_to(package).parts[0] != QUIZZES
     )
     try:
         waiting = list(imports_of(code, "", False))
@@ -131,29 +136,23 @@ def _beside(folder: Path) -> Iterator[Path]:
     """Yield the files of a package that are no modules, in folders that are no packages, too."""
     for entry in folder.iterdir():
         if entry.is_dir():
-            if (
-                not (entry / "__init__.py").exists()
-                and entry.name != "__pycache__"
-            ):
+            if not (entry / "__init__.py").exists() and entry.name not in {
+                "__pycache__",
+                QUIZZES,
+            }:
                 yield from _beside(entry)
         elif entry.suffix not in {".py", ".pyc"}:
             yield entry
 
 
-def named_files(text: str, book: Path) -> list[Path]:
-    """Return the files below the book's folder, pages aside, whose names occur in the text."""
-    found = []
-    for file in sorted(book.rglob("*")):
-        inside = file.relative_to(book).parts
-        hidden = any(part.startswith((".", "_")) for part in inside[:-1])
-        if (
-            file.is_file()
-            and not hidden
-            and file.suffix not in PAGES
-            and file.name in text
-        ):
-            found.append(file)
-    return found
+def quizzes_of(code: str, package: Path) -> list[Path]:
+    """Return the quizzes that the code names as ``part/section``."""
+    folder = package / QUIZZES
+    return [
+        file
+        for file in sorted(folder.glob("*/*.json"))
+        if file.relative_to(folder).with_suffix("").as_posix() in code
+    ]
 
 
 def data_found() -> list[str]:
@@ -169,7 +168,7 @@ def key(
     """Return the hash over all that this notebook's outputs depend on, its own cells aside."""
     code = code_of(notebook)
     files = dependencies(code, root / PACKAGE)
-    files += named_files(code, root / "book")
+    files += quizzes_of(code, root / PACKAGE)
     sha = hashlib.sha256("\n".join(environment).encode())
     for file in files:
         sha.update(str(file.relative_to(root)).encode())

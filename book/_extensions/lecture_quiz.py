@@ -1,8 +1,8 @@
 """Quizzes as plain HTML forms.
 
-In a notebook jupyterquiz shows them. What it shows relies on MathJax 2, cannot be named by a screen
-reader, and writes to the console; so in the book its questions become native form elements, which
-`_static/quiz.js` checks. Formulas are part of the page and drawn with it.
+In a notebook `show.quiz` shows them with jupyterquiz. What that shows relies on MathJax 2, cannot be
+named by a screen reader, and writes to the console; so in the book its questions become native form
+elements, which `_static/quiz.js` checks. Formulas are part of the page and drawn with it.
 """
 
 from __future__ import annotations

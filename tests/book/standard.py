@@ -19,6 +19,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 BOOK = ROOT / "book"
+QUIZZES = ROOT / "lecture_utils" / "quizzes"
 
 WORDS = (1500, 4500)
 CODE_CELLS = (10, 34)
@@ -39,6 +40,7 @@ class Section:
     name: str
     notebook: dict[str, Any]
     book: Path = BOOK
+    quizzes: Path = QUIZZES
 
     @classmethod
     def read(cls, path: Path) -> Section:
@@ -303,15 +305,16 @@ def check_explorers(section: Section) -> list[str]:
 
 
 def check_quiz(section: Section) -> list[str]:
-    """At least three questions, in a file of the book, each wrong answer with its reason."""
-    part, _, name = section.name.rpartition("/")
-    path = section.book / part / "quizzes" / f"{name}.json"
-    written = "\n".join(source(c) for c in section.code)
+    """At least three questions, each wrong answer with its reason, shown by one call."""
+    path = section.quizzes / f"{section.name}.json"
+    shown = [section.argument(call, 0, "section") for call in section.calls("quiz")]
     problems = []
-    if not list(section.calls("display_quiz")) or f"quizzes/{name}.json" not in written:
-        problems.append(f"No call of display_quiz() shows quizzes/{name}.json.")
+    if shown != [section.name]:
+        problems.append(
+            f"The calls of show.quiz() name {shown}; there must be one, of {section.name!r}."
+        )
     if not path.is_file():
-        return [*problems, f"The quiz book/{part}/quizzes/{name}.json is missing."]
+        return [*problems, f"The quiz lecture_utils/quizzes/{section.name}.json is missing."]
     questions = json.loads(path.read_text("utf-8"))
     if len(questions) < 3:
         problems.append(f"The quiz has {len(questions)} questions; it needs 3.")

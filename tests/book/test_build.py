@@ -64,8 +64,8 @@ def project(tmp_path):
         "lecture_utils/models/__init__.py": "from .net import Net\n",
         "lecture_utils/models/net.py": "class Net: ...\n",
         "lecture_utils/recipes/__init__.py": "import importlib\nimportlib.import_module('x')\n",
-        "book/quizzes/gaussian.json": "[]",
-        "book/quizzes/other.json": "[]",
+        "lecture_utils/quizzes/generation/gaussian.json": "[]",
+        "lecture_utils/quizzes/generation/other.json": "[]",
     }
     for name, text in files.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
@@ -73,7 +73,7 @@ def project(tmp_path):
     return tmp_path
 
 
-CODE = "from lecture_utils import show, start\n%matplotlib inline\ndisplay_quiz('gaussian.json')"
+CODE = "from lecture_utils import show, start\n%matplotlib inline\nshow.quiz('generation/gaussian')"
 
 
 @pytest.mark.parametrize(
@@ -85,8 +85,8 @@ CODE = "from lecture_utils import show, start\n%matplotlib inline\ndisplay_quiz(
         (CODE, "lecture_utils/explore.js", True),
         (CODE, "lecture_utils/other.py", False),
         (CODE, "lecture_utils/checkpoints/a.safetensors", False),
-        (CODE, "book/quizzes/gaussian.json", True),
-        (CODE, "book/quizzes/other.json", False),
+        (CODE, "lecture_utils/quizzes/generation/gaussian.json", True),
+        (CODE, "lecture_utils/quizzes/generation/other.json", False),
         ("import lecture_utils.lazy", "lecture_utils/behind.py", True),
         ("def f():\n    from lecture_utils import lazy", "lecture_utils/behind.py", True),
         ("from lecture_utils.models import Net", "lecture_utils/models/net.py", True),
@@ -300,7 +300,7 @@ def asked(questions: list[dict]) -> nbformat.NotebookNode:
             "display_data", data={"application/javascript": script, "text/plain": "<JS>"}
         ),
     ]
-    return nbformat.v4.new_code_cell("display_quiz(...)", outputs=outputs, execution_count=1)
+    return nbformat.v4.new_code_cell("show.quiz(...)", outputs=outputs, execution_count=1)
 
 
 def test_quizzes_become_forms_without_the_scripts_of_jupyterquiz(book):

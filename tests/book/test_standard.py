@@ -70,10 +70,10 @@ def good(tmp_path: Path) -> Section:
         "id,section,slide,shows\npart/one,part/name,s,w\npart/two,part/other,s,w\n"
     )
     (tmp_path / "references.bib").write_text("@article{known2000,\n}\n")
-    (tmp_path / "part" / "quizzes").mkdir(parents=True)
+    (tmp_path / "quizzes" / "part").mkdir(parents=True)
     answers = [{"answer": "1", "correct": True}, {"answer": "2", "feedback": "That is the square."}]
     question = {"question": "How many?", "type": "multiple_choice", "answers": answers}
-    (tmp_path / "part" / "quizzes" / "name.json").write_text(json.dumps([question] * 3))
+    (tmp_path / "quizzes" / "part" / "name.json").write_text(json.dumps([question] * 3))
     exercise = "```{{exercise}}\n:label: {0}\n\nShow it.\n```\n\n"
     solution = "```{{solution}} {0}\n:class: dropdown\n\nSo.\n```\n\n"
     caption, alt = "Mean face of the hundred training images.", "A grey oval with two dark eyes."
@@ -88,7 +88,7 @@ def good(tmp_path: Path) -> Section:
         ),
         _code("print(1)", stored="1\n"),
         _code("print(2)", stored="2\n"),
-        _code("path = 'quizzes/name.json'\ndisplay_quiz(path)"),
+        _code("show.quiz('part/name')"),
         *[_code(f"value = {i}") for i in range(4)],
         _markdown("".join(exercise.format(i) + solution.format(i) for i in "ab")),
     ]
@@ -97,7 +97,7 @@ def good(tmp_path: Path) -> Section:
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
     metadata = {"kernelspec": kernel, "language_info": {"name": "python"}}
     notebook = {"cells": cells, "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}
-    return Section("part/name", notebook, tmp_path)
+    return Section("part/name", notebook, tmp_path, tmp_path / "quizzes")
 
 
 def _problems(section: Section) -> list[str]:
@@ -141,7 +141,7 @@ def _store_picture(section: Section) -> None:
 
 def _quiz(change: Callable[[list[dict[str, Any]]], None]) -> Callable[[Section], None]:
     def apply(section: Section) -> None:
-        path = section.book / "part" / "quizzes" / "name.json"
+        path = section.quizzes / "part" / "name.json"
         questions = json.loads(path.read_text())
         change(questions)
         path.write_text(json.dumps(questions))
@@ -190,10 +190,11 @@ BREAKS: dict[str, tuple[Callable[[Section], None], str]] = {
     ),
     "no explorer": (_replace("slider(", "other("), "There is no explorer"),
     "mute explorer": (_replace("caption='Mean", "title='Mean"), "explorer 1 is not a string"),
-    "no quiz": (_replace("display_quiz(path)", "pass"), "No call of display_quiz()"),
-    "quiz elsewhere": (_replace("quizzes/name", "quizzes/other"), "No call of display_quiz()"),
+    "no quiz": (_replace("show.quiz('part/name')", "pass"), "show.quiz() name []"),
+    "quiz of another": (_replace("quiz('part/name", "quiz('part/other"), "name ['part/other']"),
+    "quiz twice": (_cells([_code("show.quiz('part/name')")]), "there must be one"),
     "quiz file gone": (
-        lambda s: (s.book / "part" / "quizzes" / "name.json").unlink(),
+        lambda s: (s.quizzes / "part" / "name.json").unlink(),
         "name.json is missing",
     ),
     "two questions": (_quiz(lambda q: q.pop()), "has 2 questions"),
@@ -248,21 +249,21 @@ BREAKS: dict[str, tuple[Callable[[Section], None], str]] = {
 @pytest.mark.parametrize("name", BREAKS)
 def test_a_broken_notebook_is_noticed(good: Section, name: str):
     change, sentence = BREAKS[name]
-    broken = Section(good.name, copy.deepcopy(good.notebook), good.book)
+    broken = Section(good.name, copy.deepcopy(good.notebook), good.book, good.quizzes)
     change(broken)
     # Read again, since a section keeps what it has computed.
-    problems = _problems(Section(broken.name, broken.notebook, broken.book))
+    problems = _problems(Section(broken.name, broken.notebook, broken.book, broken.quizzes))
     assert any(sentence in problem for problem in problems), problems
 
 
 def test_each_check_has_a_notebook_that_breaks_it(good: Section):
     caught = set()
     for change, _ in BREAKS.values():
-        broken = Section(good.name, copy.deepcopy(good.notebook), good.book)
-        quiz = good.book / "part" / "quizzes" / "name.json"
+        broken = Section(good.name, copy.deepcopy(good.notebook), good.book, good.quizzes)
+        quiz = good.quizzes / "part" / "name.json"
         before = quiz.read_text()
         change(broken)
-        fresh = Section(broken.name, broken.notebook, broken.book)
+        fresh = Section(broken.name, broken.notebook, broken.book, broken.quizzes)
         caught |= {check.__name__ for check in CHECKS if check(fresh)}
         quiz.write_text(before)
     assert caught == {check.__name__ for check in CHECKS}

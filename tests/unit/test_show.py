@@ -499,3 +499,25 @@ def test_what_has_no_source_gets_a_sentence(item):
 def test_matplotlib_is_imported_only_when_something_is_drawn():
     code = "import sys; from lecture_utils import show; sys.exit('matplotlib' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+# Quizzes ------------------------------------------------------------------------------------------
+
+
+def test_a_quiz_is_shown_wherever_the_notebook_lies(tmp_path, monkeypatch):
+    shown = []
+    monkeypatch.setattr("jupyterquiz.display_quiz", lambda ref, **_: shown.append(ref))
+    monkeypatch.chdir(tmp_path)
+    show.quiz("super_resolution/vdsr")
+    assert all(question["question"] for question in shown[0])
+
+
+def test_an_unknown_quiz_names_those_there_are():
+    with pytest.raises(ValueError, match=r"no quiz 'vdsr'; there are .*super_resolution/vdsr"):
+        show.quiz("vdsr")
+
+
+def test_without_jupyterquiz_the_reader_is_told_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "jupyterquiz", None)
+    with pytest.raises(ImportError, match="pip install jupyterquiz"):
+        show.quiz("super_resolution/vdsr")
