@@ -12,7 +12,6 @@ import io
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache
 from html import escape
 from importlib.resources import files
@@ -21,7 +20,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from lecture_utils.show import DPI, Image, Pixels, encode_lossless, pixels
+from lecture_utils.live import choice, live, picture, real, whole
+from lecture_utils.show import (
+    Explorer,
+    Image,
+    Pixels,
+    encode_lossless,
+    is_figure,
+    page_width,
+    pixels,
+    rendered,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -29,29 +38,19 @@ if TYPE_CHECKING:
 LARGEST = (
     2_500_000  # bytes of one explorer; several must fit on a page of 6 MB
 )
-_PAGE = 720  # width of a page in the browser's pixels
 
-
-@dataclass(frozen=True)
-class Explorer:
-    """An explorer, which a notebook displays when it is a cell's last expression.
-
-    Attributes
-    ----------
-    html
-        The explorer: a fragment that works anywhere in a page, any number of times.
-    text
-        What stands for it where there is no HTML.
-    """
-
-    html: str
-    text: str
-
-    def _repr_html_(self) -> str:
-        return self.html
-
-    def __repr__(self) -> str:
-        return self.text
+__all__ = [
+    "LARGEST",
+    "Explorer",
+    "choice",
+    "linear_combination",
+    "live",
+    "picture",
+    "real",
+    "slider",
+    "slider_grid",
+    "whole",
+]
 
 
 def slider(
@@ -347,7 +346,7 @@ def _stack(
         )
     if width is not None and width < 1:
         raise ValueError(f"The width is {width}; it must be at least 1 pixel.")
-    arrays = [_array(image) for image in images]
+    arrays = [rendered(image) for image in images]
     ratios = [array.shape[1] / array.shape[0] for array in arrays]
     if max(ratios) > 1.02 * min(ratios):
         shapes = sorted(
@@ -359,14 +358,9 @@ def _stack(
         )
     largest = max(arrays, key=len)
     full_height, full_width = largest.shape[:2]
-    drawn = any(_is_figure(image) for image in images)
+    drawn = any(is_figure(image) for image in images)
     if width is None:
-        zoom = max(1, min(512 // full_width, 512 // full_height))
-        width = (
-            round(full_width * 96 / DPI)
-            if drawn
-            else min(full_width * zoom, _PAGE)
-        )
+        width = page_width(largest, drawn=drawn)
 
     first = 0
     for _, labels, start in axes:
@@ -416,28 +410,6 @@ def _stack(
     return _explorer(
         ' data-kind="stack"', "".join(pictures), rows, note, caption, alt, text
     )
-
-
-def _is_figure(image: object) -> bool:
-    return hasattr(image, "savefig")
-
-
-def _array(image: Image | Figure) -> Pixels:
-    """Return an image's pixels; a figure is drawn as on the page, and closed."""
-    if isinstance(image, np.ndarray | torch.Tensor):
-        return pixels(image)
-    if not _is_figure(image):
-        raise ValueError(
-            f"An image is a {type(image).__name__}; give arrays, tensors or"
-            " matplotlib figures."
-        )
-    import matplotlib.pyplot as plt
-    from PIL import Image as Pillow
-
-    buffer = io.BytesIO()
-    image.savefig(buffer, format="png", dpi=DPI, facecolor="white")
-    plt.close(image)
-    return np.asarray(Pillow.open(buffer).convert("RGB"))
 
 
 def _encode(image: Pixels, quality: int) -> tuple[bytes, str]:
@@ -520,4 +492,4 @@ def _explorer(
             f" {LARGEST / 1e6:.1f} MB keep a page quick to load. Use fewer"
             " positions, smaller images or a lower quality."
         )
-    return Explorer(html, text)
+    return Explorer(html, text, caption, alt)

@@ -19,6 +19,7 @@ import re
 import sys
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -178,6 +179,75 @@ def pixels(image: Image) -> Pixels:
             " with grid(..., limits=(low, high))."
         )
     return (array.clip(0, 1) * 255).round().astype(np.uint8)
+
+
+def is_figure(image: object) -> bool:
+    """Tell a matplotlib figure from an array or a tensor, without importing matplotlib."""
+    return hasattr(image, "savefig")
+
+
+def rendered(image: Image | Figure) -> Pixels:
+    """Return an image's pixels; a figure is drawn as on the page, and closed.
+
+    Raises
+    ------
+    ValueError
+        If it is neither an image, as `pixels` takes it, nor a figure.
+    """
+    if isinstance(image, np.ndarray | torch.Tensor):
+        return pixels(image)
+    if not is_figure(image):
+        raise ValueError(
+            f"An image is a {type(image).__name__}; give arrays, tensors or"
+            " matplotlib figures."
+        )
+    import matplotlib.pyplot as plt
+    from PIL import Image as Pillow
+
+    buffer = io.BytesIO()
+    image.savefig(buffer, format="png", dpi=DPI, facecolor="white")
+    plt.close(image)
+    return np.asarray(Pillow.open(buffer).convert("RGB"))
+
+
+def page_width(image: Pixels, *, drawn: bool) -> int:
+    """Return how wide an image stands on a page, in the browser's pixels.
+
+    A figure has the size at which it was drawn. Another image takes the largest whole multiple of
+    its width up to 512, or its own width up to the page's.
+    """
+    height: int = image.shape[0]
+    width: int = image.shape[1]
+    if drawn:
+        return round(width * 96 / DPI)
+    zoom = max(1, min(512 // width, 512 // height))
+    return min(width * zoom, PAGE * 96 // DPI)
+
+
+@dataclass(frozen=True)
+class Explorer:
+    """An explorer, which a notebook displays when it is a cell's last expression.
+
+    Attributes
+    ----------
+    html
+        The explorer: a fragment that works anywhere in a page, any number of times.
+    text
+        What stands for it where there is no HTML.
+    caption, alt
+        What to look for, and what its pictures show, as they were given.
+    """
+
+    html: str
+    text: str
+    caption: str
+    alt: str
+
+    def _repr_html_(self) -> str:
+        return self.html
+
+    def __repr__(self) -> str:
+        return self.text
 
 
 class _Sheet:
