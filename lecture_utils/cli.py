@@ -6,6 +6,8 @@ import json
 import os
 import platform
 import sys
+from collections.abc import Callable
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import Annotated
@@ -298,16 +300,20 @@ def doctor() -> None:
     ):
         value = os.environ.get(f"LECTURE_{variable}", "not set")
         print(f"{'LECTURE_' + variable:17}{value}")
-    print(f"cache            {data.cache_folder()}")
-    for name, entry in data.DATASETS.items():
+
+    def found_or_why_not(find: Callable[[], Path | str | None]) -> str:
+        """Call it; a report must come out above all where something is wrong."""
         try:
-            found = (
-                "embedded"
-                if entry.embedded
-                else str(data.find(name) or "not found")
-            )
+            return str(find() or "not found")
         except OSError as error:
-            found = str(
-                error
-            )  # a report must come out above all where something is wrong
+            return str(error)
+
+    print(f"data folder      {found_or_why_not(data.data_folder)}")
+    print(f"cache            {found_or_why_not(data.cache_folder)}")
+    for name, entry in data.DATASETS.items():
+        found = (
+            "embedded"
+            if entry.embedded
+            else found_or_why_not(partial(data.find, name))
+        )
         print(f"data {name:28} {found}")

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
+from lecture_utils.data import absolute_folders
 from lecture_utils.files import write_atomically
 from lecture_utils.runtime import Profile
 from lecture_utils.show import FORMATS
@@ -348,12 +349,16 @@ def _run(
         kernel_name="python3",
         resources={"metadata": {"path": str(path.parent)}},
     )
-    environment = os.environ | {
-        "LECTURE_PROFILE": profile,
-        "LECTURE_FIGURES_OUT": str(staging),
-        "LECTURE_FIGURES_ONLY": ",".join(ids),
-        "LECTURE_FIGURES_FORMATS": ",".join(formats),
-    }
+    environment = (
+        os.environ
+        | absolute_folders()
+        | {
+            "LECTURE_PROFILE": profile,
+            "LECTURE_FIGURES_OUT": str(staging),
+            "LECTURE_FIGURES_ONLY": ",".join(ids),
+            "LECTURE_FIGURES_FORMATS": ",".join(formats),
+        }
+    )
     try:
         client.execute(env=environment)
     except (CellExecutionError, DeadKernelError) as error:

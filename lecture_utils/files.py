@@ -7,6 +7,50 @@ import tempfile
 from pathlib import Path
 
 
+def give_usual_rights(path: str | Path) -> None:
+    """Give a temporary file the rights that any new file of this account has.
+
+    Temporary files are made for their owner only; what is published or shared is for others, too.
+    """
+    umask = os.umask(0)
+    os.umask(umask)
+    Path(path).chmod(0o666 & ~umask)
+
+
+def obstacle(path: Path) -> str | None:
+    """Say in a sentence why the file at ``path`` cannot be read, or None where nothing is in the way.
+
+    A file that is simply missing is no obstacle.
+    """
+
+    def allowed(place: Path, what: int) -> bool:
+        effective = os.access in os.supports_effective_ids
+        return os.access(place, what, effective_ids=effective)
+
+    rights = (
+        "may not be read by this account. Ask its owner to make it readable"
+        " (`chmod -R a+rX`), or take another folder."
+    )
+    for folder in reversed(path.parents):
+        if not os.path.lexists(folder):
+            return None
+        if not folder.is_dir():
+            return (
+                f"{folder} is no folder, and one is needed there. Rename it,"
+                " or take another folder."
+            )
+        if not allowed(folder, os.X_OK):
+            return f"{folder} {rights}"
+    if path.is_dir():
+        return (
+            f"{path} is a folder, and a file is needed there. Rename or"
+            " remove it."
+        )
+    if path.exists() and not allowed(path, os.R_OK):
+        return f"{path} {rights}"
+    return None
+
+
 def write_atomically(path: str | Path, data: bytes) -> Path:
     """Write ``data`` to ``path`` in one step, making the folder if need be; return the path.
 
@@ -31,11 +75,7 @@ def write_atomically(path: str | Path, data: bytes) -> Path:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        # mkstemp makes files for their owner only; a published file is for
-        # everyone to read.
-        umask = os.umask(0)
-        os.umask(umask)
-        Path(temporary).chmod(0o666 & ~umask)
+        give_usual_rights(temporary)
         Path(temporary).replace(path)
     except OSError as error:
         raise OSError(

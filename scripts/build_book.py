@@ -22,6 +22,8 @@ from sphinx.builders.html import StandaloneHTMLBuilder
 from sphinx.util.console import nocolor
 from steps import ROOT, digest, fail, say
 
+from lecture_utils.data import DataNotFoundError, absolute_folders
+
 BUILD = ROOT / "_build"
 # The theme's scripts report on themselves to the reader's console; their errors stay.
 CHATTER = re.compile(r"console\.(?:log|info|debug)\((?:`[^`]*`|\"[^\"]*\")\)")
@@ -79,6 +81,10 @@ def build(profile: str) -> Path:
     StandaloneHTMLBuilder.epilog = ""  # it would name the working folder
     say(f"== Pages, profile {profile}")
     os.environ["LECTURE_PROFILE"] = profile
+    try:
+        os.environ.update(absolute_folders())
+    except DataNotFoundError as error:
+        fail("pages", str(error))
     os.environ["IPYTHONDIR"] = str(own_ipython())
     result = build_sphinx(
         ROOT / "book",

@@ -15,6 +15,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from steps import ROOT, fail, say
 
+from lecture_utils.data import absolute_folders
 from lecture_utils.files import write_atomically
 
 CHECKED_TAG = "nbval-check-output"
@@ -69,6 +70,7 @@ def main() -> None:
     parser.add_argument("--no-run", action="store_true", help="only remove what is not compared")
     options = parser.parse_args()
     os.environ["LECTURE_PROFILE"] = "ci"
+    os.environ.update(absolute_folders())
     os.environ.pop("MPLBACKEND", None)
     for path in options.notebooks:
         if not path.is_file():

@@ -5,6 +5,7 @@ All steps run even when one fails, so that one run shows everything there is to 
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 import xml.etree.ElementTree as ET
@@ -12,6 +13,8 @@ from collections import Counter
 from pathlib import Path
 
 from steps import ROOT, attempt, fail, say
+
+from lecture_utils.data import DataNotFoundError, absolute_folders
 
 REPORT = ROOT / "_build" / "ci" / "tests.xml"
 BIN = Path(sys.executable).parent
@@ -29,6 +32,10 @@ def not_run() -> Counter[str]:
 def main() -> None:
     """Run the steps and say what became of them."""
     start = time.monotonic()
+    try:
+        os.environ.update(absolute_folders())  # the steps run in the book's folder
+    except DataNotFoundError as error:
+        fail("test", str(error))
     REPORT.parent.mkdir(parents=True, exist_ok=True)
     REPORT.unlink(missing_ok=True)
     python = sys.executable

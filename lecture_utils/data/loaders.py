@@ -2,7 +2,8 @@
 
 Every loader takes ``run``: with a run of profile ``full`` it may download what is missing. All of
 them raise `DataNotFoundError` where the data set is missing (the message says what to do),
-`DataCorruptError` where a file cannot be read, and what `fetch` raises where they download.
+`DataCorruptError` where a file is damaged, `DataUnreadableError` where the system does not let it
+be read, and what `fetch` raises where they download.
 """
 
 from __future__ import annotations
@@ -12,8 +13,7 @@ import json
 import re
 import tarfile
 import zipfile
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO, Literal
@@ -26,10 +26,12 @@ from lecture_utils.data.store import (
     IMAGE_SUFFIXES,
     DataCorruptError,
     DataNotFoundError,
+    DataUnreadableError,
     embedded_file,
     file_in,
     find,
     locate,
+    reading,
     sha256_of,
 )
 from lecture_utils.runtime import Run
@@ -71,7 +73,7 @@ def lfw_faces(*, run: Run | None = None) -> Array:
     scikit-image ships them as float64 in [0, 1], made by resizing; they are rounded to 8 bits here.
     """
     (path,) = _embedded_files("lfw_faces")
-    with _reading(path):
+    with reading(path):
         # The file holds 100 faces and after them 100 patches without a face.
         faces: npt.NDArray[np.float64] = np.load(path, allow_pickle=False)[
             :100
@@ -85,7 +87,7 @@ def mnist_5k(*, run: Run | None = None) -> tuple[Array, Labels]:
     They are sorted by label, 500 of each.
     """
     (path,) = _embedded_files("mnist_5k")
-    with _reading(path), gzip.open(path, "rt") as stream:
+    with reading(path), gzip.open(path, "rt") as stream:
         table = np.loadtxt(stream, delimiter=",", dtype=np.uint8)
         return table[:, :-1].reshape(5000, 28, 28), table[:, -1].astype(
             np.int64
@@ -183,7 +185,7 @@ def olivetti(*, run: Run | None = None) -> Array:
     path = next(
         p for f in get("olivetti").files if (p := folder / f.name).is_file()
     )
-    with _reading(path):
+    with reading(path):
         # MATLAB stores images by columns, one image a column of the matrix.
         columns = loadmat(path)["faces"]
         return np.ascontiguousarray(
@@ -202,7 +204,7 @@ def celeba_10k(limit: int | None = None, *, run: Run | None = None) -> Array:
         Not used for a download: CelebA has to be asked for by hand.
     """
     path = locate("celeba_10k", run) / "celeba_10k_89x109.zip"
-    with _reading(path), zipfile.ZipFile(path) as archive:
+    with reading(path), zipfile.ZipFile(path) as archive:
         names = _celeba_names(archive)
         names = names[: _count(limit, len(names))]
         faces = np.empty((len(names), 109, 89, 3), np.uint8)
@@ -220,7 +222,7 @@ def celeba_10k_attributes(
     """
     folder = locate("celeba_10k", run)
     path = folder / "list_attr_celeba_10k.txt"
-    with _reading(path), path.open(encoding="ascii") as lines:
+    with reading(path), path.open(encoding="ascii") as lines:
         rows = int(next(lines))
         names = next(lines).split()
         files, values = [], np.empty((rows, len(names)), np.int8)
@@ -235,7 +237,7 @@ def celeba_10k_attributes(
                 f"the first line promises {rows} rows and there are more"
             )
     archive_path = folder / "celeba_10k_89x109.zip"
-    with _reading(archive_path), zipfile.ZipFile(archive_path) as archive:
+    with reading(archive_path), zipfile.ZipFile(archive_path) as archive:
         names_of_images = _celeba_names(archive)
     if names_of_images != files:
         raise DataCorruptError(
@@ -261,12 +263,12 @@ def cifar10(
     archive = folder / "cifar-10-binary.tar.gz"
     if not archive.is_file():
         path = folder / "train_labels_0_9999.json"
-        with _reading(path):
+        with reading(path):
             labels = np.array(
                 json.loads(path.read_text(encoding="utf-8")), np.int64
             )
         path = folder / "train_0_9999.png"
-        with _reading(path):
+        with reading(path):
             images = _read_image(path).reshape(len(labels), 32, 32, 3)
         count = _count(limit, len(images))
         return images[:count], labels[:count]
@@ -276,7 +278,7 @@ def cifar10(
     # plane.
     wanted = _count(limit, 50_000)
     parts = []
-    with _reading(archive), tarfile.open(archive) as tar:
+    with reading(archive), tarfile.open(archive) as tar:
         for batch in range(1, 1 + -(-wanted // 10_000)):
             member = tar.extractfile(
                 f"cifar-10-batches-bin/data_batch_{batch}.bin"
@@ -426,7 +428,14 @@ def check(name: str) -> list[str]:
                 if record.embedded
                 else folder / file.name
             )
-            if path.is_file() and (found := sha256_of(path)) != file.sha256:
+            if not path.is_file():
+                continue
+            try:
+                found = sha256_of(path)
+            except DataUnreadableError as error:
+                problems.append(str(error))
+                continue
+            if found != file.sha256:
                 why = (
                     "it is damaged; delete it and fetch it again"
                     if file.url
@@ -441,29 +450,13 @@ def check(name: str) -> list[str]:
                 )
         if name in _READ:
             _READ[name]()
-    except (DataNotFoundError, DataCorruptError) as error:
-        problems.append(str(error))
+    except (DataNotFoundError, DataCorruptError, DataUnreadableError) as error:
+        if str(error) not in problems:
+            problems.append(str(error))
     return problems
 
 
 # Reading
-
-
-@contextmanager
-def _reading(path: Path) -> Iterator[None]:
-    """Turn what decoders raise on a damaged file into one sentence with the file's name."""
-    try:
-        yield
-    except (DataCorruptError, MemoryError):
-        raise
-    except (
-        Exception
-    ) as error:  # decoders raise nearly anything on damaged bytes
-        raise DataCorruptError(
-            f"{path} cannot be read ({type(error).__name__}: {error}). It is"
-            " damaged or cut off; replace it by a good copy, or delete it and"
-            " fetch it again."
-        ) from error
 
 
 def _decode(stream: BinaryIO | Path, mode: str) -> Array:
@@ -474,7 +467,7 @@ def _decode(stream: BinaryIO | Path, mode: str) -> Array:
 
 
 def _read_image(path: Path, mode: str = "RGB") -> Array:
-    with _reading(path):
+    with reading(path):
         return _decode(path, mode)
 
 
@@ -531,7 +524,7 @@ def _celeba_names(archive: zipfile.ZipFile) -> list[str]:
 
 def _read_idx(path: Path, axes: int) -> Array:
     """Read a compressed IDX file of bytes: 0, 0, 8, number of axes; the sizes; the values."""
-    with _reading(path):
+    with reading(path):
         content = gzip.decompress(path.read_bytes())
         if content[:4] != bytes((0, 0, 8, axes)):
             raise ValueError(
@@ -549,7 +542,7 @@ def _read_idx(path: Path, axes: int) -> Array:
 def _mnist_sprites(folder: Path, split: Split) -> tuple[Array, Labels]:
     """Read ConvNetJS's layout: batches of 3,000 rows; 0 to 19 are for training, 20 is for testing."""
     path = folder / "mnist_labels.js"
-    with _reading(path):
+    with reading(path):
         text = path.read_text(encoding="ascii")
         labels = np.array(
             json.loads(text[text.index("[") : text.index("]") + 1]), np.int64
@@ -569,12 +562,12 @@ def _mnist_sprites(folder: Path, split: Split) -> tuple[Array, Labels]:
         )
     images = []
     for path in batches.values():
-        with _reading(path):
+        with reading(path):
             images.append(_decode(path, "L").reshape(3000, 28, 28))
     rows = [
         np.arange(3000 * number, 3000 * (number + 1)) for number in batches
     ]
-    with _reading(folder / "mnist_labels.js"):
+    with reading(folder / "mnist_labels.js"):
         return np.concatenate(images), labels[np.concatenate(rows)]
 
 

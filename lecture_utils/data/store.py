@@ -5,12 +5,17 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from lecture_utils.data.records import DataSet, File, get
+from lecture_utils.files import give_usual_rights, obstacle
 from lecture_utils.runtime import Run
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".pgm")
+FOLDER_VARIABLES = ("LECTURE_DATA_DIR", "LECTURE_CACHE_DIR")
 _USED: set[str] = set()
 
 
@@ -19,7 +24,11 @@ class DataNotFoundError(FileNotFoundError):
 
 
 class DataCorruptError(ValueError):
-    """A file of a data set is not what its record says, or cannot be read."""
+    """A file of a data set is not what its record says, or is damaged."""
+
+
+class DataUnreadableError(OSError):
+    """A file of a data set is there, but the system does not let it be read."""
 
 
 class DownloadError(ConnectionError):
@@ -29,31 +38,58 @@ class DownloadError(ConnectionError):
 def data_folder() -> Path | None:
     """Return the folder that ``LECTURE_DATA_DIR`` names, or None where it is not set.
 
+    A relative path starts at the folder of this process. A notebook refuses it: there it would
+    start at the folder of the notebook, and not where it was set.
+
     Raises
     ------
     DataNotFoundError
-        If it is set and there is no such folder.
+        If it is set and there is no such folder, or it cannot be told which one is meant.
     """
-    named = os.environ.get("LECTURE_DATA_DIR")
-    if not named:
+    folder = _named_folder("LECTURE_DATA_DIR")
+    if folder is None:
         return None
-    folder = Path(named).expanduser()
+    named = os.environ["LECTURE_DATA_DIR"]
+    means = "" if named == str(folder) else f", which is {folder}"
+    if sentence := obstacle(folder / "a file"):
+        raise DataNotFoundError(
+            f"LECTURE_DATA_DIR is {named!r}{means}. {sentence}"
+        )
     if not folder.is_dir():
         raise DataNotFoundError(
-            f"LECTURE_DATA_DIR is {named!r}, and there is no such folder. "
-            "Set it to the folder that holds the data sets, or unset it."
+            f"LECTURE_DATA_DIR is {named!r}{means}, and there is no such"
+            " folder. Set it to the folder that holds the data sets, or unset"
+            " it."
         )
     return folder
 
 
 def cache_folder() -> Path:
-    """Return the folder of downloads: ``LECTURE_CACHE_DIR``, or pooch's cache for this package."""
-    named = os.environ.get("LECTURE_CACHE_DIR")
-    if named:
-        return Path(named).expanduser()
-    import pooch
+    """Return the folder of downloads: ``LECTURE_CACHE_DIR``, or pooch's cache for this package.
 
-    return Path(pooch.os_cache("lecture_utils"))
+    Raises
+    ------
+    DataNotFoundError
+        If the variable is not set and this account has no home folder, or it cannot be told which
+        folder is meant; see `data_folder`.
+    """
+    folder = _cache()
+    if folder is None:
+        raise DataNotFoundError(
+            "This account has no home folder, and so no place for downloads."
+            " Set LECTURE_CACHE_DIR to a folder that you may write to."
+        )
+    return folder
+
+
+def absolute_folders() -> dict[str, str]:
+    """Return ``LECTURE_DATA_DIR`` and ``LECTURE_CACHE_DIR``, as far as set, as absolute paths.
+
+    Whoever starts notebooks puts these into their environment: a notebook's process starts in its
+    own folder, where a relative path means another place.
+    """
+    folders = {name: _named_folder(name) for name in FOLDER_VARIABLES}
+    return {name: str(path) for name, path in folders.items() if path}
 
 
 def find(name: str) -> Path | None:
@@ -104,15 +140,15 @@ def locate(name: str, run: Run | None = None) -> Path:
     if found is not None:
         _USED.add(name)
         return found
-    looked = "; ".join(
-        (
-            f"{folder} lacks {_few(_missing(record, folder))}"
-            if folder.is_dir()
-            else f"{folder} does not exist"
-        )
-        for folder in _places(record)
-    )
+    places = _places(record)
+    looked = "; ".join(_absence(record, folder) for folder in places)
+    looked = looked or "there is no folder to look in"
     unset = "" if data_folder() else " LECTURE_DATA_DIR is not set."
+    if _cache() is None:
+        unset += (
+            " LECTURE_CACHE_DIR is not set, and this account has no home"
+            " folder for a cache."
+        )
     raise DataNotFoundError(
         f"{record.title} ({name!r}) was not found: {looked}.{unset}"
         f" {_advice(record)}"
@@ -150,6 +186,8 @@ def fetch(name: str, *, progress: bool = True) -> Path:
         If the connection fails.
     DataCorruptError
         If a downloaded file has another hash than its record; the file is deleted.
+    DataUnreadableError
+        If a file is in the cache already, and this account may not read it.
     OSError
         If the cache cannot be written.
     """
@@ -179,8 +217,44 @@ def fetch(name: str, *, progress: bool = True) -> Path:
 
 def sha256_of(path: Path) -> str:
     """Return the SHA-256 of a file in hexadecimal digits."""
-    with path.open("rb") as stream:
+    with reading(path), path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Turn whatever reading a file raises into one sentence that names the file and the reason.
+
+    Raises
+    ------
+    DataUnreadableError
+        If the system refuses: rights, a folder in the file's place, a failing disk.
+    DataCorruptError
+        If the file's bytes are not what they should be, or a picture is larger than can be read.
+    """
+    try:
+        yield
+    except (DataCorruptError, DataUnreadableError, MemoryError):
+        raise
+    except Exception as error:  # decoders raise nearly anything
+        # What the system refuses has a number. Pillow's own errors are of the
+        # same class and have none.
+        if isinstance(error, OSError) and error.errno is not None:
+            raise DataUnreadableError(
+                obstacle(path)
+                or f"{path} cannot be read ({error.strerror}). Check the disk"
+                " or the network drive that it lies on, and try again."
+            ) from error
+        if type(error).__name__ == "DecompressionBombError":
+            raise DataCorruptError(
+                f"{path} has more pixels than are read ({error}). Make it"
+                " smaller, or take it out of the folder."
+            ) from error
+        raise DataCorruptError(
+            f"{path} cannot be read ({type(error).__name__}: {error}). It is"
+            " damaged or cut off; replace it by a good copy, or delete it and"
+            " fetch it again."
+        ) from error
 
 
 def embedded_file(name: str) -> Path:
@@ -212,12 +286,11 @@ def file_in(folder: Path, name: str) -> Path | None:
     T91, for instance, is published as BMP and passed on as PNG with the same pixels.
     """
     path = folder / name
-    if path.is_file():
-        return path
-    if path.suffix in IMAGE_SUFFIXES:
-        for suffix in IMAGE_SUFFIXES:
-            if path.with_suffix(suffix).is_file():
-                return path.with_suffix(suffix)
+    images = IMAGE_SUFFIXES if path.suffix in IMAGE_SUFFIXES else ()
+    for candidate in (path, *(path.with_suffix(suffix) for suffix in images)):
+        # Path.is_file raises where a folder on the way may not be read.
+        if os.path.isfile(candidate):  # noqa: PTH113
+            return candidate
     return None
 
 
@@ -226,15 +299,23 @@ def _download(file: File, target: Path, *, progress: bool) -> None:
     import requests
 
     assert file.url is not None
+    if os.path.lexists(target) and (sentence := obstacle(target)):
+        raise DataUnreadableError(sentence)
+    http = pooch.HTTPDownloader(
+        progressbar=progress, chunk_size=2**16, timeout=60
+    )
+
+    def download(url: str, temporary: str, caller: object) -> None:
+        http(url, temporary, caller)
+        give_usual_rights(temporary)  # several accounts may share a cache
+
     try:
         pooch.retrieve(
             url=file.url,
             known_hash=f"sha256:{file.sha256}",
             fname=target.name,
             path=target.parent,
-            downloader=pooch.HTTPDownloader(
-                progressbar=progress, chunk_size=2**16, timeout=60
-            ),
+            downloader=download,
         )
     except requests.exceptions.RequestException as error:
         raise DownloadError(
@@ -260,7 +341,50 @@ def _download(file: File, target: Path, *, progress: bool) -> None:
 def _places(record: DataSet) -> list[Path]:
     folder = data_folder()
     here = [folder / record.folder] if folder else []
-    return [*here, cache_folder() / record.name]
+    cache = _cache()
+    return [*here, cache / record.name] if cache else here
+
+
+def _named_folder(variable: str) -> Path | None:
+    """Return the folder that an environment variable names, absolute, or None where it is not set."""
+    named = os.environ.get(variable)
+    if not named:
+        return None
+    try:
+        folder = Path(named).expanduser()
+    except RuntimeError as error:
+        raise DataNotFoundError(
+            f"{variable} is {named!r}, and its ~ stands for no home folder"
+            " here. Give the whole path."
+        ) from error
+    if not folder.is_absolute() and _in_notebook():
+        raise DataNotFoundError(
+            f"{variable} is {named!r}. In a notebook a relative path would"
+            " start at the notebook's folder, and not where the variable was"
+            f" set. Give the whole path, such as {folder.absolute()}."
+        )
+    return folder.absolute()
+
+
+def _cache() -> Path | None:
+    """Return the folder of downloads, or None for an account without a home folder."""
+    named = _named_folder("LECTURE_CACHE_DIR")
+    if named:
+        return named
+    import pooch
+
+    try:
+        folder = Path(pooch.os_cache("lecture_utils"))
+    except RuntimeError:  # so do newer platformdirs; older ones keep the ~
+        return None
+    return folder if folder.is_absolute() else None
+
+
+def _in_notebook() -> bool:
+    """Say whether this process is a notebook's kernel."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython else None
+    return getattr(shell, "kernel", None) is not None
 
 
 def _missing(record: DataSet, folder: Path) -> list[str]:
@@ -279,6 +403,16 @@ def _missing(record: DataSet, folder: Path) -> list[str]:
             ]
         )
     return min(lacks, key=len)
+
+
+def _absence(record: DataSet, folder: Path) -> str:
+    """Say why a data set does not count as found in a folder."""
+    missing = _missing(record, folder)
+    if sentence := obstacle(folder / missing[0]):
+        return sentence.rstrip(".")
+    if not folder.is_dir():
+        return f"{folder} does not exist"
+    return f"{folder} lacks {_few(missing)}"
 
 
 def _few(names: list[str]) -> str:

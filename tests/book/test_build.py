@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -19,6 +20,7 @@ from sphinx.util.docutils import docutils_namespace, patch_docutils
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "book" / "_extensions"), str(ROOT / "scripts")]
 
+import build_book  # noqa: E402
 import lecture_execution  # noqa: E402 - the folders above are named first
 import lecture_quiz  # noqa: E402
 import set_repository  # noqa: E402
@@ -118,6 +120,22 @@ def test_the_environment_names_pins_device_and_data(project, monkeypatch, tmp_pa
     lines = lecture_execution.environment(project)
     assert {"numpy==1\n", "cpu", "photos"} <= set(lines)
     assert "set5" not in lines
+
+
+def test_notebooks_get_the_folders_where_the_build_was_started(monkeypatch, tmp_path):
+    (tmp_path / "data").mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LECTURE_DATA_DIR", "data")
+    monkeypatch.setenv("LECTURE_CACHE_DIR", "cache")
+    for variable in ("LECTURE_PROFILE", "IPYTHONDIR"):  # so that they are put back
+        monkeypatch.setenv(variable, "")
+    monkeypatch.setattr(build_book, "BUILD", tmp_path / "build")
+    seen = {}
+    monkeypatch.setattr(build_book, "build_sphinx", lambda *_, **__: seen.update(os.environ) or 1)
+    with pytest.raises(SystemExit):
+        build_book.build("ci")
+    assert seen["LECTURE_DATA_DIR"] == str(tmp_path / "data")
+    assert seen["LECTURE_CACHE_DIR"] == str(tmp_path / "cache")
 
 
 # Figures ------------------------------------------------------------------------------------------

@@ -13,10 +13,12 @@ from pathlib import Path
 import pytest
 from standard import BOOK, ROOT, Section
 
+from lecture_utils.data import absolute_folders
+
 SECONDS = 25  # all cells of a notebook, without the start of the kernel
 CELL_SECONDS = 60  # a cell that hangs is stopped; nbval then marks those after it as XFAIL
 NOTEBOOKS = sorted(p for p in BOOK.rglob("*.ipynb") if ".ipynb_checkpoints" not in p.parts)
-DATA = os.environ.get("LECTURE_DATA_DIR")
+DATA = absolute_folders().get("LECTURE_DATA_DIR")
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,10 @@
 
 import hashlib
 import http.server
+import os
 import socket
+import subprocess
+import sys
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +13,7 @@ from pathlib import Path
 import pooch
 import pytest
 
-from lecture_utils import data, start
+from lecture_utils import data, figures, start
 from lecture_utils.data import records, store
 
 CONTENT = {"a.bin": b"first" * 1000, "sub/b.bin": b"second" * 1000}
@@ -178,6 +181,218 @@ def test_an_embedded_file_that_is_not_installed_is_named(monkeypatch):
 def test_embedded_data_needs_no_download(offline):
     assert data.fetch("photos") == data.find("photos")
     assert (data.find("photos") / "astronaut.png").is_file()
+
+
+# Folders
+
+RELATIVE = {"LECTURE_DATA_DIR": "own/data", "LECTURE_CACHE_DIR": "own/cache"}
+
+
+def test_a_relative_folder_starts_where_the_command_was_given(tiny, folders, monkeypatch):
+    monkeypatch.chdir(folders)
+    for variable, value in RELATIVE.items():
+        monkeypatch.setenv(variable, value)
+    put(folders / "own/data/small/tiny")
+    assert data.find("tiny") == folders / "own/data/small/tiny"
+    assert data.cache_folder() == folders / "own/cache"
+    assert data.absolute_folders() == {
+        "LECTURE_DATA_DIR": str(folders / "own/data"),
+        "LECTURE_CACHE_DIR": str(folders / "own/cache"),
+    }
+    (folders / "below").mkdir()
+    monkeypatch.chdir(folders / "below")
+    sentence = "LECTURE_DATA_DIR is 'own/data', which is .*/below/own/data, and there is no such"
+    with pytest.raises(data.DataNotFoundError, match=sentence):
+        data.data_folder()
+
+
+@pytest.mark.parametrize("variable", RELATIVE)
+def test_a_notebook_refuses_a_relative_folder(variable, folders, monkeypatch):
+    """Started by hand in Jupyter, it would look in the notebook's folder and find nothing."""
+    import nbformat
+    from nbclient import NotebookClient
+    from nbclient.exceptions import CellExecutionError
+
+    code = "from lecture_utils import data\nprint(data.find('set5'))"
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)])
+    client = NotebookClient(notebook, kernel_name="python3", timeout=300)
+    monkeypatch.chdir(folders)
+    with pytest.raises(CellExecutionError) as caught:
+        client.execute(env=os.environ | {variable: "data"})
+    assert f"{variable} is 'data'. In a notebook a relative path would start" in str(caught.value)
+    assert f"Give the whole path, such as {folders}/data." in str(caught.value)
+
+
+def test_an_exported_figure_gets_the_folders_where_the_command_was_given(folders, monkeypatch):
+    """The notebook runs in its own folder, with absolute paths."""
+    import nbformat
+
+    book = folders / "book"
+    (book / "part").mkdir(parents=True)
+    (book / "figures.csv").write_text("id,section,slide,shows\na/plot,part/one,Slide,a plot\n")
+    lines = [
+        "import matplotlib.pyplot as plt",
+        "from lecture_utils import data, show",
+        "places = [data.data_folder(), data.cache_folder()]",
+        f"assert places == [__import__('pathlib').Path({str(folders)!r}, 'own', x)",
+        "                  for x in ('data', 'cache')], places",
+        "plt.figure(figsize=(1, 1)).add_subplot().plot([1, 2])",
+        "show.figure('a/plot', 'A caption.', 'Nothing.')",
+    ]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("\n".join(lines))])
+    nbformat.write(notebook, book / "part/one.ipynb")
+    (folders / "own/data").mkdir(parents=True)
+    monkeypatch.chdir(folders)
+    for variable, value in RELATIVE.items():
+        monkeypatch.setenv(variable, value)
+    made = figures.export(["all"], folders / "out", formats=["png"], profile="ci", book=book)
+    assert [entry["id"] for entry in made["figures"]] == ["a/plot"]
+
+
+def without_home(monkeypatch):
+    """Do as an account without an entry of its own does, as `docker run --user 12345` has it."""
+    import pwd
+
+    def missing(*args):
+        raise KeyError("no entry")
+
+    for variable in ("HOME", "XDG_CACHE_HOME", "LECTURE_CACHE_DIR"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setattr(pwd, "getpwuid", missing)
+
+
+def test_without_a_home_folder_data_are_found_and_only_downloads_need_a_place(
+    tiny, folders, monkeypatch
+):
+    without_home(monkeypatch)
+    sentence = r"no home folder.*Set LECTURE_CACHE_DIR to a folder that you may write to\."
+    with pytest.raises(data.DataNotFoundError, match=sentence):
+        data.cache_folder()
+    with pytest.raises(data.DataNotFoundError, match=sentence):
+        data.fetch("tiny", progress=False)
+    assert data.find("tiny") is None
+    with pytest.raises(
+        data.DataNotFoundError, match=r"does not exist\. .*no home folder for a cache"
+    ):
+        data.locate("tiny")
+    put(folders / "data/small/tiny")
+    assert data.find("tiny") == folders / "data/small/tiny"
+    monkeypatch.delenv("LECTURE_DATA_DIR")
+    with pytest.raises(data.DataNotFoundError, match="there is no folder to look in"):
+        data.locate("tiny")
+    assert set(data.textures()) >= {"gravel"}
+
+
+@pytest.mark.parametrize("variable", RELATIVE)
+def test_a_tilde_without_a_home_folder_is_a_sentence(variable, monkeypatch):
+    without_home(monkeypatch)
+    monkeypatch.setenv(variable, "~/data")
+    with pytest.raises(data.DataNotFoundError, match=rf"{variable} is '~/data', and its ~ stands"):
+        data.find("set5")
+
+
+def test_doctor_reports_without_a_home_folder(tmp_path):
+    program = """
+import pwd, sys
+def missing(*args):
+    raise KeyError("no entry")
+pwd.getpwuid = missing
+sys.argv = ["lecture_utils", "doctor"]
+from lecture_utils.cli import main
+main()
+"""
+    names = {"HOME", "XDG_CACHE_HOME", *RELATIVE}
+    environment = {key: value for key, value in os.environ.items() if key not in names}
+    environment |= {"LECTURE_DATA_DIR": "~/data", "MPLCONFIGDIR": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert "cache            This account has no home folder" in done.stdout
+    assert "data folder      LECTURE_DATA_DIR is '~/data', and its ~ stands" in done.stdout
+
+
+# Rights
+
+
+@pytest.fixture
+def refused(request):
+    """Take a path's rights away; root, whom no rights bind, becomes another account meanwhile."""
+
+    def refuse(path):
+        before = path.stat().st_mode
+        path.chmod(0)
+        request.addfinalizer(lambda: path.chmod(before))
+        if os.geteuid() == 0:
+            for folder in [path, *path.parents][1:-1]:  # pytest's own folders are root's
+                mode = folder.stat().st_mode
+                if not mode & 1:
+                    request.addfinalizer(lambda folder=folder, mode=mode: folder.chmod(mode))
+                    folder.chmod(mode | 0o755)
+            os.seteuid(65534)
+            request.addfinalizer(lambda: os.seteuid(0))
+
+    return refuse
+
+
+def test_a_downloaded_file_has_the_rights_of_any_new_file(tiny, folders):
+    before = os.umask(0o027)
+    try:
+        folder = data.fetch("tiny", progress=False)
+    finally:
+        os.umask(before)
+    for name in CONTENT:
+        assert oct((folder / name).stat().st_mode & 0o777) == oct(0o640)
+
+
+def test_a_file_of_another_account_is_named_as_such_and_not_as_damaged(tiny, folders, refused):
+    folder = data.fetch("tiny", progress=False)
+    refused(folder / "a.bin")
+    (problem,) = data.check("tiny")
+    assert problem.startswith(f"{folder / 'a.bin'} may not be read by this account. Ask its owner")
+    with pytest.raises(data.DataUnreadableError, match=r"a\.bin may not be read by this account"):
+        data.fetch("tiny", progress=False)
+
+
+def test_a_folder_of_another_account_is_named(tiny, folders, refused):
+    put(folders / "data/small/tiny")
+    refused(folders / "data/small")
+    assert data.find("tiny") is None
+    with pytest.raises(data.DataNotFoundError, match=r"data/small may not be read by this account"):
+        data.locate("tiny")
+
+
+def test_a_data_folder_of_another_account_is_named(folders, monkeypatch, refused):
+    (folders / "theirs/data").mkdir(parents=True)
+    monkeypatch.setenv("LECTURE_DATA_DIR", str(folders / "theirs/data"))
+    refused(folders / "theirs")
+    with pytest.raises(data.DataNotFoundError, match=r"theirs may not be read by this account"):
+        data.find("set5")
+
+
+def test_a_folder_in_the_place_of_a_file_is_named(tiny, folders):
+    (folders / "cache/tiny/a.bin").mkdir(parents=True)
+    (sentence,) = data.check("tiny")
+    assert "tiny/a.bin is a folder, and a file is needed there" in sentence
+    with pytest.raises(data.DataUnreadableError, match=r"a\.bin is a folder, and a file is needed"):
+        data.fetch("tiny", progress=False)
+
+
+def test_what_reading_meets_is_named_by_its_kind(folders):
+    import errno
+
+    from PIL import Image
+
+    path = folders / "picture.png"
+    path.touch()
+    for error, kind, words in [
+        (OSError(errno.EIO, "Input/output error"), data.DataUnreadableError, "the disk or the net"),
+        (Image.DecompressionBombError("so many"), data.DataCorruptError, "more pixels than are re"),
+        (Image.UnidentifiedImageError("no image"), data.DataCorruptError, "damaged or cut off"),
+        (OSError("image file is truncated"), data.DataCorruptError, "damaged or cut off"),
+    ]:
+        with pytest.raises(kind, match=rf"picture\.png .*{words}"), store.reading(path):
+            raise error
 
 
 # Downloading
