@@ -135,9 +135,19 @@ def open_page(browser: Any, site: Path) -> Iterator[Any]:
     """Give a function that opens a page of the site, from disk unless an address is given."""
     contexts = []
 
-    def opener(name: str, *, server: str | None = None, theme: str = "light", width: int = 1280):
+    def opener(
+        name: str,
+        *,
+        server: str | None = None,
+        theme: str = "light",
+        width: int = 1280,
+        touch: bool = False,
+    ):
         context = browser.new_context(
-            viewport={"width": width, "height": 844}, color_scheme=theme, reduced_motion="reduce"
+            viewport={"width": width, "height": 844},
+            color_scheme=theme,
+            reduced_motion="reduce",
+            has_touch=touch,
         )
         contexts.append(context)
         opened = Opened(context.new_page())

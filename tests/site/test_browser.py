@@ -92,6 +92,148 @@ def test_axe_finds_nothing_serious(open_page: Any, page_name: str, theme: str):
     assert not serious, "\n".join(serious)
 
 
+# Figures at full size.
+
+FIGURE = "figure.lecture-figure a.image-reference"
+LIGHTBOX = """() => {
+  const dialog = document.querySelector('dialog.lightbox');
+  const picture = dialog.querySelector('img');
+  const view = dialog.querySelector('.lightbox-view');
+  const focus = document.activeElement;
+  return {
+    open: dialog.open,
+    role: dialog.role ?? dialog.getAttribute('role') ?? 'dialog',
+    label: dialog.getAttribute('aria-label'),
+    file: picture.src.split('/').pop(),
+    width: picture.getBoundingClientRect().width,
+    room: view.clientWidth,
+    left: view.scrollLeft,
+    within: dialog.contains(focus),
+  };
+}"""
+
+
+def _open_figure(page: Any, how: str) -> Any:
+    """Open the first figure of a page in one of the ways; return its link."""
+    link = page.locator(FIGURE).first
+    link.scroll_into_view_if_needed()
+    if how == "Enter":
+        link.focus()
+        page.keyboard.press("Enter")
+    elif how == "tap":
+        link.locator("img").tap()
+    else:
+        link.locator("img").click()
+    page.wait_for_function(
+        "() => parseFloat(document.querySelector('dialog.lightbox img').style.width) > 0"
+    )
+    return link
+
+
+@pytest.mark.parametrize(
+    ("how", "end", "width"),
+    [
+        ("click", "button", 1280),
+        ("Enter", "Escape", 1280),
+        ("Enter", "Escape", 390),
+        ("tap", "outside", 390),
+    ],
+)
+def test_a_figure_opens_at_full_size_and_closes(open_page: Any, how: str, end: str, width: int):
+    opened = open_page(pages_with(FIGURE)[0], width=width, touch=how == "tap")
+    page = opened.page
+    link = _open_figure(page, how)
+    shown = page.evaluate(LIGHTBOX)
+    assert shown["open"] and shown["within"]
+    image = link.locator("img")
+    assert shown["label"] == image.get_attribute("alt")
+    assert shown["file"] == image.get_attribute("src").rpartition("/")[2]
+    on_page = float(image.evaluate("i => parseFloat(i.style.width)"))
+    assert shown["width"] >= on_page, "its text is smaller than on a page"
+    for key in [*["Tab"] * 6, *["Shift+Tab"] * 9]:
+        page.keyboard.press(key)
+        assert page.evaluate(LIGHTBOX)["within"], "the focus left the dialog"
+    if end == "Escape":
+        page.keyboard.press("Escape")
+    elif end == "button":
+        page.get_by_role("button", name="Close").click()
+    else:
+        page.mouse.click(width / 2, 840)
+    assert not page.evaluate(LIGHTBOX)["open"]
+    assert link.evaluate("a => document.activeElement === a"), "the focus did not come back"
+    assert not opened.console
+    assert not opened.elsewhere
+
+
+def test_a_figure_moves_and_grows_on_a_phone(open_page: Any):
+    page = open_page(pages_with(FIGURE)[0], width=390, touch=True).page
+    _open_figure(page, "tap")
+    first = page.evaluate(LIGHTBOX)
+    assert first["width"] > first["room"], "all of the figure fits: choose a wider one"
+    page.keyboard.press("ArrowRight")
+    moved = page.evaluate(LIGHTBOX)
+    assert moved["left"] > first["left"]
+    page.get_by_role("button", name="Larger").tap()
+    assert page.evaluate(LIGHTBOX)["width"] > 1.2 * first["width"]
+    page.keyboard.press("0")
+    assert page.evaluate(LIGHTBOX)["width"] == pytest.approx(first["width"])
+    page.keyboard.press("-")
+    assert page.evaluate(LIGHTBOX)["width"] < first["width"]
+    # Nothing forbids the browser's own pinching.
+    viewport = page.locator("meta[name=viewport]").first.get_attribute("content")
+    assert "user-scalable" not in viewport and "maximum-scale" not in viewport
+
+
+def test_a_mouse_drags_a_figure_without_closing_it(open_page: Any):
+    page = open_page(pages_with(FIGURE)[0], width=390).page
+    _open_figure(page, "click")
+    page.mouse.move(300, 420)
+    page.mouse.down()
+    page.mouse.move(100, 420, steps=5)
+    page.mouse.up()
+    shown = page.evaluate(LIGHTBOX)
+    assert shown["open"] and shown["left"] == pytest.approx(200, abs=2)
+
+
+@pytest.mark.parametrize("name", pages_with(FIGURE))
+def test_every_figure_says_on_a_phone_that_it_opens(open_page: Any, name: str):
+    page = open_page(name, width=390).page
+    links = page.query_selector_all(FIGURE)
+    for link in links:
+        hint = link.query_selector(".lightbox-hint")
+        assert hint.is_visible() and hint.bounding_box()["height"] >= 24
+        assert "full size" in hint.inner_text()
+        assert link.get_attribute("aria-haspopup") == "dialog"
+
+
+@pytest.mark.parametrize("name", pages_with("lecture-explorer"))
+def test_an_explorer_opens_the_picture_that_it_shows(open_page: Any, name: str):
+    page = open_page(name, width=390).page
+    for explorer in page.query_selector_all("lecture-explorer"):
+        slider = explorer.query_selector("input[type=range]")
+        slider.focus()
+        page.keyboard.press("End")
+        button = explorer.query_selector("button.lightbox-open")
+        shown = explorer.query_selector(".lecture-explorer-picture:not([hidden])")
+        picture = shown.evaluate("e => e.tagName === 'CANVAS' ? e.toDataURL() : e.src")
+        for element in (button, shown):
+            element.click()
+            page.wait_for_function(
+                "s => document.querySelector('dialog[open].lightbox img')?.src === s", arg=picture
+            )
+            page.keyboard.press("Escape")
+            assert button.evaluate("b => document.activeElement === b")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_nothing_serious_in_an_open_figure(open_page: Any, theme: str):
+    page = open_page(pages_with(FIGURE)[0], theme=theme).page
+    _open_figure(page, "click")
+    page.add_script_tag(path=str(AXE))
+    found = page.evaluate("async () => (await axe.run('dialog.lightbox')).violations")
+    assert not [v["help"] for v in found if v["impact"] in {"serious", "critical"}]
+
+
 # Explorers.
 
 PICTURE = """explorer => {
