@@ -110,7 +110,7 @@ _ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*/[a-z0-9]+(-[a-z0-9]+)*")
 def use_style() -> None:
     """Set matplotlib's defaults for the book: call it once, in a notebook's first cell."""
     import matplotlib as mpl
-    from cycler import cycler
+    from matplotlib.rcsetup import cycler
 
     mpl.rcParams.update(_STYLE | {"axes.prop_cycle": cycler(color=COLOURS)})
 
