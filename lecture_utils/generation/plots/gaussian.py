@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lecture_utils.show import COLOURS
+from lecture_utils.show import COLOURS, grid
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,6 +25,23 @@ if TYPE_CHECKING:
 _BLUE, _ORANGE, _GREEN = COLOURS[:3]
 _GREYS: dict[str, Any] = {"cmap": "gray", "vmin": 0, "vmax": 1}
 
+# The two sums of `arithmetic`: three groups with their titles, then the group
+# whose mean the sum should be.
+_SUMS = (
+    (
+        ("smiling woman", "smiling woman"),
+        ("neutral woman", "− neutral woman"),
+        ("neutral man", "+ neutral man"),
+        ("smiling man", "smiling man"),
+    ),
+    (
+        ("man with glasses", "man with glasses"),
+        ("man without glasses", "− man without"),
+        ("woman without glasses", "+ woman without"),
+        ("woman with glasses", "woman with"),
+    ),
+)
+
 
 def _axes(grid: GridSpecBase) -> NDArray[Any]:
     """Return the axes of a grid that has more than one."""
@@ -33,12 +50,40 @@ def _axes(grid: GridSpecBase) -> NDArray[Any]:
     return axes
 
 
-def tiles(images: Tensor, columns: int, zoom: int) -> Tensor:
-    """Put images (N, C, H, W) beside and below one another, each pixel as zoom x zoom dots."""
+def blocks(
+    images: Mapping[str, Tensor],
+    dots: int,
+    *,
+    across: int,
+    columns: int | None = None,
+    size: float = 7.4,
+) -> Figure:
+    """Draw blocks of images (N, H, W) or (N, C, H, W), each below its title.
+
+    Parameters
+    ----------
+    images
+        The images of each block by its title.
+    dots
+        Dots for the width of an image: each pixel takes the largest whole
+        number of them with which it fits.
+    across
+        Images in a row of a block.
+    columns, size
+        Blocks in a row, and inches of a block; see `lecture_utils.show.grid`.
+    """
+    sheets = [_tiles(block, across, dots) for block in images.values()]
+    return grid(sheets, columns=columns, titles=list(images), size=size)
+
+
+def _tiles(images: Tensor, columns: int, dots: int) -> Tensor:
+    """Put images beside and below one another, each at most ``dots`` wide."""
     from torchvision.utils import make_grid
 
+    stack = images[:, None] if images.ndim == 3 else images
+    zoom = dots // stack.shape[-1]
     large = (
-        images.clamp(0, 1)
+        stack.clamp(0, 1)
         .repeat_interleave(zoom, -1)
         .repeat_interleave(zoom, -2)
     )
@@ -52,8 +97,7 @@ def two_pixels(
     pair: Tensor,
     draws: Tensor,
     ellipses: Mapping[int, Tensor],
-    axes: Tensor,
-    density: Tensor,
+    model: tuple[Tensor, Tensor, Tensor],
 ) -> Figure:
     """Draw the places of two pixels, their values with ellipses and axes, and samples.
 
@@ -67,12 +111,19 @@ def two_pixels(
         Values of the two pixels in the faces and in samples, (N, 2).
     ellipses
         Points (M, 2) of each ellipse by its Mahalanobis distance.
-    axes
-        The mean and the tips of the two axes, (3, 2).
-    density
-        On a regular grid of [0, 1.2] x [0, 1.2], second pixel along the rows.
+    model
+        Mean, eigenvalues and eigenvectors (as columns) of the two pixels.
     """
     import matplotlib.pyplot as plt
+
+    mu, eigenvalues, vectors = model
+    side = torch.linspace(0, 1.2, 150, dtype=mu.dtype)
+    points = torch.stack(torch.meshgrid(side, side, indexing="xy"), dim=-1)
+    squared = (((points - mu) @ vectors) ** 2 / eigenvalues).sum(-1)
+    constant = 2 * torch.pi * eigenvalues.prod().sqrt()
+    density = torch.exp(-squared / 2) / constant
+    # At two standard deviations, towards brighter foreheads.
+    tips = mu + (2 * eigenvalues.sqrt() * vectors * vectors[0].sign()).T
 
     fig, (where, fitted, sampled) = plt.subplots(
         1, 3, figsize=(7.5, 2.9), width_ratios=(0.62, 1, 1)
@@ -124,9 +175,9 @@ def two_pixels(
             xticks=np.arange(0.2, 1.1, 0.2), yticks=np.arange(0.2, 1.1, 0.2)
         )
         ax.set_xlabel(next(iter(places)))
-    for k, tip in enumerate(axes[1:], start=1):
+    for k, tip in enumerate(tips, start=1):
         arrow = {"arrowstyle": "->", "lw": 1.8, "shrinkA": 0, "shrinkB": 0}
-        fitted.annotate("", tip.tolist(), axes[0].tolist(), arrowprops=arrow)
+        fitted.annotate("", tip.tolist(), mu.tolist(), arrowprops=arrow)
         fitted.text(*(tip + 0.02), f"$e_{k}$", size=11, ha="left", va="center")
     fitted.set_ylabel(list(places)[1])
     return fig
@@ -177,18 +228,25 @@ def eigenvectors(
 
 
 def truncation(
+    model: GaussianModel,
     faces: Mapping[str, Tensor],
-    rebuilt: Mapping[str, Sequence[Tensor]],
     kept: Sequence[int],
-    errors: Mapping[str, Sequence[float]],
+    training: Sequence[float],
+    new: Sequence[float],
 ) -> Figure:
     """Draw faces rebuilt from ``kept`` eigenvectors, and errors against their number.
 
-    ``errors`` has the curves "dropped" and "new" for k = 1, 2, ... and the points "training" for
-    ``kept``.
+    ``training`` holds the errors of training faces for ``kept``, ``new`` those of new faces for
+    k = 1, 2, ...
     """
     import matplotlib.pyplot as plt
 
+    truncated = [model.truncate(k) for k in kept]
+    rebuilt = {
+        name: [cut.decode(cut.encode(face[None]))[0] for cut in truncated]
+        for name, face in faces.items()
+    }
+    dropped = model.total_variance - model.eigenvalues.cumsum(0)
     fig = plt.figure(figsize=(7.5, 5.2))
     rows = fig.add_gridspec(2, 1, height_ratios=(1.35, 1))
     panels = _axes(
@@ -207,21 +265,12 @@ def truncation(
     ):
         ax.set_title(title)
     ax = fig.add_subplot(rows[1])
-    ks = np.arange(1, len(errors["dropped"]) + 1)
+    ks = np.arange(1, len(dropped) + 1)
+    ax.plot(ks, dropped, color=_BLUE, label="sum of the dropped eigenvalues")
     ax.plot(
-        ks,
-        errors["dropped"],
-        color=_BLUE,
-        label="sum of the dropped eigenvalues",
+        kept, training, "o", color=_ORANGE, label="training faces, measured"
     )
-    ax.plot(
-        kept,
-        errors["training"],
-        "o",
-        color=_ORANGE,
-        label="training faces, measured",
-    )
-    ax.plot(ks, errors["new"], "--", color=_GREEN, label="new faces")
+    ax.plot(ks, new, "--", color=_GREEN, label="new faces")
     ax.set(xlabel="$k$", ylabel="squared error", ylim=(0, None))
     ax.grid(True)
     ax.legend()
@@ -263,25 +312,48 @@ def likelihood(
 
 
 def arithmetic(
-    images: Sequence[Tensor], titles: Sequence[str], columns: int = 5
+    model: GaussianModel,
+    codes: Mapping[str, Tensor],
+    faces: Mapping[str, int],
+    results: Sequence[Tensor],
+    changed: Mapping[str, Tensor],
 ) -> Figure:
-    """Draw images (3, H, W) in rows, each below its title of up to two lines."""
+    """Draw two sums of mean codes, each beside the true mean, and below the changes of one code.
+
+    Parameters
+    ----------
+    model
+        Decodes all codes to images (3, H, W).
+    codes, faces
+        Mean code and number of faces of each group.
+    results
+        The codes that the two sums give.
+    changed
+        Five codes by their title.
+    """
     import matplotlib.pyplot as plt
 
-    fig, axes = plt.subplots(
-        len(images) // columns, columns, figsize=(7.5, 5.4)
-    )
-    for ax, image, title in zip(axes.flat, images, titles, strict=True):
-        ax.imshow(image.clamp(0, 1).permute(1, 2, 0))
+    drawn: list[tuple[str, Tensor]] = []
+    for (*terms, (true, mean)), result in zip(_SUMS, results, strict=True):
+        drawn += [
+            (f"{title}\n{faces[name]} faces", codes[name])
+            for name, title in terms
+        ]
+        drawn.append(("= result", result))
+        drawn.append((f"true mean, {mean}\n{faces[true]} faces", codes[true]))
+    drawn += changed.items()
+    fig, axes = plt.subplots(3, 5, figsize=(7.5, 5.4))
+    for ax, (title, code) in zip(axes.flat, drawn, strict=True):
+        ax.imshow(model.decode(code).clamp(0, 1).permute(1, 2, 0))
         ax.set_title(title, size=8)
         ax.axis("off")
     return fig
 
 
 def statistics(
-    densities: Mapping[str, NDArray[np.float64]],
+    counts: Mapping[str, Tensor],
+    sampled: NDArray[np.float64],
     edges: NDArray[np.float64],
-    radii: NDArray[np.float64],
     components: int,
     joint: Mapping[str, NDArray[np.float64]],
 ) -> Figure:
@@ -289,16 +361,29 @@ def statistics(
 
     Parameters
     ----------
-    densities
-        Densities of one standardised difference in the bins between ``edges``, by name.
-    radii
-        Counts of squared lengths of codes in bins of 10 from 0.
+    counts
+        Of real faces, as the checkpoint has them: "histogram.real" and "histogram.projected" of one
+        standardised difference in the bins between ``edges``, and "radius.real" of the squared
+        length of codes in bins of 10 from 0.
+    sampled
+        The density of the difference in samples, in the same bins.
     components
         The number of coordinates of a code.
     joint
         Two tables of counts of pairs (a, b), a along the rows, in equal bins from -5 to 5.
     """
     import matplotlib.pyplot as plt
+
+    width = edges[1] - edges[0]
+    densities = {}
+    for name, key in (
+        ("real faces", "real"),
+        (f"real, {components} eigenvectors", "projected"),
+    ):
+        histogram = counts[f"histogram.{key}"].double().numpy()
+        densities[name] = histogram / histogram.sum() / width
+    densities["samples"] = sampled
+    radii = counts["radius.real"].double().numpy()
 
     fig, axes = plt.subplots(2, 2, figsize=(7.5, 6.4))
     one, radius = axes[0]
@@ -308,8 +393,8 @@ def statistics(
     for (name, density), style in zip(
         densities.items(), ("-", "--", ":"), strict=True
     ):
-        width = 2.8 if style == ":" else 1.8
-        one.semilogy(centres, density[1:-1], style, lw=width, label=name)
+        line = 2.8 if style == ":" else 1.8
+        one.semilogy(centres, density[1:-1], style, lw=line, label=name)
     law = np.exp(-(centres**2) / 2) / np.sqrt(2 * np.pi)
     one.semilogy(centres, law, color="0.6", lw=1, label="$\\mathcal{N}(0, 1)$")
     one.set(
@@ -334,8 +419,8 @@ def statistics(
         title="density of the squared length of the code",
     )
     radius.legend(fontsize=8)
-    for ax, (name, counts) in zip(axes[1], joint.items(), strict=True):
-        _given(ax, counts)
+    for ax, (name, pairs) in zip(axes[1], joint.items(), strict=True):
+        _given(ax, pairs)
         ax.set(xlabel="$a$", ylabel="$b$", title=f"$b$ given $a$: {name}")
     return fig
 

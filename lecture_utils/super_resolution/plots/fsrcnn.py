@@ -193,7 +193,7 @@ def architecture(networks: Mapping[str, nn.Module], scale: int) -> Figure:
                     label,
                     ha="center",
                     va="bottom",
-                    size=8,
+                    size=7.5,
                 )
             else:
                 ax.text(
