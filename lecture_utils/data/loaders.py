@@ -177,6 +177,28 @@ def imagenet_256(
     }
 
 
+def flickr8k_256(
+    limit: int | None = None, *, run: Run | None = None
+) -> dict[str, Array]:
+    """Return photographs, uint8 (256, 256, 3), by Flickr's names in their order; at most ``limit``."""
+    path = locate("flickr8k_256", run) / "photos_256.zip"
+    with reading(path), zipfile.ZipFile(path) as archive:
+        names = _images_in(archive)
+        images = {
+            name.removesuffix(".jpg"): _decode(
+                BytesIO(archive.read(name)), "RGB"
+            )
+            for name in names[: _count(limit, len(names))]
+        }
+    for name, image in images.items():
+        if image.shape != (256, 256, 3):
+            raise DataCorruptError(
+                f"{name}.jpg in {path} has {image.shape[0]}x{image.shape[1]}"
+                " pixels; 256x256 are needed. Resize it, or take it out."
+            )
+    return images
+
+
 def olivetti(*, run: Run | None = None) -> Array:
     """Return the Olivetti faces, uint8 (400, 64, 64), upright; person k has rows 10k to 10k + 9."""
     from scipy.io import loadmat
@@ -205,7 +227,7 @@ def celeba_10k(limit: int | None = None, *, run: Run | None = None) -> Array:
     """
     path = locate("celeba_10k", run) / "celeba_10k_89x109.zip"
     with reading(path), zipfile.ZipFile(path) as archive:
-        names = _celeba_names(archive)
+        names = _images_in(archive)
         names = names[: _count(limit, len(names))]
         faces = np.empty((len(names), 109, 89, 3), np.uint8)
         for face, name in zip(faces, names, strict=True):
@@ -238,7 +260,7 @@ def celeba_10k_attributes(
             )
     archive_path = folder / "celeba_10k_89x109.zip"
     with reading(archive_path), zipfile.ZipFile(archive_path) as archive:
-        names_of_images = _celeba_names(archive)
+        names_of_images = _images_in(archive)
     if names_of_images != files:
         raise DataCorruptError(
             f"The rows of {path} are not those of the images in"
@@ -393,6 +415,7 @@ _READ: dict[str, Callable[[], object]] = {
     "t91": t91,
     "bsds500_train": bsds500_train,
     "imagenet_256": imagenet_256,
+    "flickr8k_256": flickr8k_256,
     "olivetti": olivetti,
     "celeba_10k": lambda: (celeba_10k_attributes(), celeba_10k()),
     "cifar10": cifar10,
@@ -518,7 +541,7 @@ def _image_paths(folder: Path) -> list[Path]:
     )
 
 
-def _celeba_names(archive: zipfile.ZipFile) -> list[str]:
+def _images_in(archive: zipfile.ZipFile) -> list[str]:
     return sorted(name for name in archive.namelist() if name.endswith(".jpg"))
 
 

@@ -322,6 +322,30 @@ def _records() -> Iterator[DataSet]:
             " (the same files are not published)"
         ),
     )
+    yield DataSet(
+        name="flickr8k_256",
+        title="Flickr8k, 700 photographs at 256x256",
+        description=(
+            "700 of the first 1,000 photographs of Flickr8k in the order of"
+            " their names, chosen at random: centre square,"
+            " Lanczos-resized to 256x256, JPEG, in one zip file."
+        ),
+        licence=(
+            "Research; no explicit licence: each photograph belongs to its"
+            " Flickr user"
+        ),
+        licence_url="https://doi.org/10.1613/jair.3994",
+        research_only=True,
+        citation="hodosh2013flickr8k",
+        source="https://github.com/quantumnaan/sic_translator/tree/dca22ae37884a36d4b53f88eb17390575b2b802d/data/Images",
+        folder="natural/flickr8k_256",
+        layout=("photos_256.zip",),
+        obtain=(
+            "take images of its source page, crop the centre square, resize"
+            " it to 256x256 and put them under their names into"
+            " photos_256.zip (the same file is not published)"
+        ),
+    )
 
     # Faces.
     yield DataSet(

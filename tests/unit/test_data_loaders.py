@@ -200,6 +200,34 @@ def test_a_split_that_there_is_not_is_refused():
             loader("val")
 
 
+def write_flickr(folder, side=256):
+    """Write three flat photographs of grey 40, 80 and 120, out of order, and a text."""
+    (folder / "natural/flickr8k_256").mkdir(parents=True)
+    with zipfile.ZipFile(folder / "natural/flickr8k_256/photos_256.zip", "w") as archive:
+        for number in (3, 1, 2):
+            jpeg = io.BytesIO()
+            Image.fromarray(np.full((side, 256, 3), 40 * number, np.uint8)).save(jpeg, "JPEG")
+            archive.writestr(f"10_{number}.jpg", jpeg.getvalue())
+        archive.writestr("README.txt", "not an image")
+
+
+def test_flickr8k_is_read_from_the_zip_in_the_order_of_the_names(folder):
+    write_flickr(folder)
+    images = data.flickr8k_256()
+    assert list(images) == ["10_1", "10_2", "10_3"]
+    for grey, image in zip((40, 80, 120), images.values(), strict=True):
+        assert image.shape == (256, 256, 3) and image.dtype == np.uint8
+        np.testing.assert_allclose(image, grey, atol=2)
+    assert list(data.flickr8k_256(limit=1)) == ["10_1"]
+    assert data.check("flickr8k_256") == []
+
+
+def test_a_flickr8k_photograph_of_another_size_is_refused(folder):
+    write_flickr(folder, side=255)
+    with pytest.raises(data.DataCorruptError, match=r"10_1\.jpg in .* has 255x256 pixels; 256x256"):
+        data.flickr8k_256()
+
+
 # CelebA
 
 
@@ -517,6 +545,13 @@ def test_imagenet_s_images_are_256_square_and_named_by_wordnet_id():
     assert len(images) == 20
     for name, image in images.items():
         assert image.shape == (256, 256, 3) and name[0] == "n" and len(name) == 9
+
+
+@needs("flickr8k_256")
+def test_flickr8k_has_700_photographs():
+    images = data.flickr8k_256()
+    assert len(images) == 700
+    assert {image.shape for image in images.values()} == {(256, 256, 3)}
 
 
 @needs("olivetti")

@@ -20,6 +20,7 @@ def test_the_names_are_those_that_notebooks_recipes_and_readers_use():
     assert list(data.DATASETS) == [
         *("photos", "textures", "lfw_faces", "mnist_5k"),
         *("set5", "set5_lr_bicubic", "set14", "bsd100", "t91", "bsds500_train", "imagenet_256"),
+        "flickr8k_256",
         *("olivetti", "celeba_10k", "cifar10", "mnist"),
         *("facades", "style_images", "textures_portilla"),
         *("vgg19_conv1_1_conv3_4", "vgg16_convolutions", "squeezenet1_1"),

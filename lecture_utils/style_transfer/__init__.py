@@ -1,0 +1,1 @@
+"""Style transfer: the lecture's third part, one file a method."""
