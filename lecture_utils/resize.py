@@ -7,13 +7,27 @@ beside the papers' only if the resizing is the same to the last bit.
 
 from __future__ import annotations
 
-from functools import lru_cache
-from typing import overload
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from numbers import Real
+from typing import TYPE_CHECKING, overload
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+
+from lecture_utils.images import (
+    eight_bits,
+    floating,
+    rows_and_columns,
+    whole_number,
+)
+from lecture_utils.kept import Kept
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 
 def keys_kernel(
@@ -37,7 +51,6 @@ def keys_kernel(
     return np.where(s <= 1, inner, np.where(s < 2, outer, 0.0))
 
 
-@lru_cache(maxsize=64)
 def resize_matrix(
     length_in: int, length_out: int, scale: float, antialias: bool = True
 ) -> NDArray[np.float64]:
@@ -50,8 +63,20 @@ def resize_matrix(
 
     Returns
     -------
-    A read-only array of shape (length_out, length_in).
+    An array of shape (length_out, length_in), nearly all of it zeros: `imresize` computes with the
+    few others.
     """
+    taps = _taps(length_in, length_out, scale, antialias)
+    matrix: NDArray[np.float64] = taps.toarray()
+    return matrix
+
+
+def _taps(
+    length_in: int, length_out: int, scale: float, antialias: bool
+) -> csr_array:
+    """Return `resize_matrix` without its zeros."""
+    from scipy.sparse import csr_array
+
     stretch = scale if antialias and scale < 1 else 1.0
     centres = (np.arange(length_out) + 0.5) / scale - 0.5
     half_width = 2.0 / stretch
@@ -63,10 +88,67 @@ def resize_matrix(
     # Mirror: ..., 1, 0 | 0, 1, ..., n-1 | n-1, n-2, ...
     folded = positions.astype(np.int64) % (2 * length_in)
     folded = np.where(folded < length_in, folded, 2 * length_in - 1 - folded)
-    matrix = np.zeros((length_out, length_in))
-    np.add.at(matrix, (np.arange(length_out)[:, None], folded), weights)
-    matrix.setflags(write=False)
+    starts = np.arange(0, weights.size + 1, taps)
+    matrix = csr_array(
+        (weights.ravel(), folded.ravel(), starts), (length_out, length_in)
+    )
+    matrix.sum_duplicates()  # what the mirror folds onto one sample
+    matrix.eliminate_zeros()
     return matrix
+
+
+@dataclass(frozen=True)
+class _Resizing:
+    """A resizing along one axis, in the two forms that are computed with.
+
+    Attributes
+    ----------
+    taps
+        The matrix without its zeros, for 8-bit arrays. Its sums are taken one after the other, so
+        they are the same to the last bit on every machine.
+    blocks
+        The matrix in pieces for tensors: for each run of output samples the first and the last input
+        sample that count, and the dense matrix between them. Small dense products are quick
+        on every device, in every precision, and gradients pass.
+    """
+
+    taps: csr_array
+    blocks: list[tuple[int, int, NDArray[np.float64]]]
+
+    @property
+    def nbytes(self) -> int:
+        """How many bytes it takes."""
+        taps = self.taps
+        arrays = [taps.data, taps.indices, taps.indptr]
+        arrays += [block for _, _, block in self.blocks]
+        return sum(array.nbytes for array in arrays)
+
+
+def _resizing(
+    length_in: int, length_out: int, scale: float, antialias: bool
+) -> _Resizing:
+    taps = _taps(length_in, length_out, scale, antialias)
+    # About as many input samples as output samples in a block: few zeros, and
+    # few blocks. What is little more than one block is one.
+    step = max(16, math.ceil(64 * min(scale, 1)))
+    if length_out < 2 * step:
+        step = length_out
+    blocks = []
+    for first in range(0, length_out, step):
+        rows = taps[first : first + step]
+        low, high = int(rows.indices.min()), int(rows.indices.max()) + 1
+        blocks.append((low, high, rows[:, low:high].toarray()))
+    return _Resizing(taps, blocks)
+
+
+_KEPT = Kept(limit=16_000_000)  # of a photograph's side, about 0.5 MB each
+
+
+def _kept(
+    length_in: int, length_out: int, scale: float, antialias: bool
+) -> _Resizing:
+    key = (length_in, length_out, scale, antialias)
+    return _KEPT(key, "resizing", lambda: _resizing(*key))
 
 
 @overload
@@ -76,7 +158,6 @@ def imresize(
     *,
     size: tuple[int, int] | None = None,
     antialias: bool = True,
-    round_between: bool = True,
 ) -> NDArray[np.uint8]: ...
 
 
@@ -87,7 +168,6 @@ def imresize(
     *,
     size: tuple[int, int] | None = None,
     antialias: bool = True,
-    round_between: bool = True,
 ) -> Tensor: ...
 
 
@@ -97,17 +177,16 @@ def imresize(
     *,
     size: tuple[int, int] | None = None,
     antialias: bool = True,
-    round_between: bool = True,
 ) -> NDArray[np.uint8] | Tensor:
     """Resize with Keys' bi-cubic kernel (a = -1/2), as MATLAB's ``imresize`` does.
 
     Parameters
     ----------
     image
-        Either 8-bit grey values of shape (H, W) or (H, W, C) in NumPy: the result equals MATLAB's
-        to the last bit, rounded and clipped after each of the two passes, rows first. Or a
-        floating-point tensor of shape (..., H, W) on any device: nothing is rounded or clipped, and
-        gradients pass.
+        Either 8-bit values of shape (H, W) or (H, W, C) in NumPy: the result equals MATLAB's to the
+        last bit, rounded and clipped after each of the two passes, rows first. Or a floating-point
+        tensor of shape (..., H, W) on any device: nothing is rounded or clipped, and gradients
+        pass. Half precision is computed in float32 and rounded once.
     scale
         Size of the output over that of the input: 1/3 shrinks by three. The output has
         ``ceil(scale * H)`` rows.
@@ -115,10 +194,6 @@ def imresize(
         Rows and columns of the output, instead of ``scale``.
     antialias
         Stretch the kernel when the image shrinks (MATLAB's default).
-    round_between
-        For 8-bit images: round and clip between the two passes too, as MATLAB does. Some published
-        low-resolution sets come from ports that keep fractions there: the x8 images that circulate
-        with Set5 do, while its x2, x3 and x4 images are MATLAB's.
 
     Raises
     ------
@@ -127,77 +202,64 @@ def imresize(
     ValueError
         If the shape does not fit, or not exactly one of ``scale`` and ``size`` is given.
     """
-    as_array = isinstance(image, np.ndarray)
-    if as_array and image.dtype != np.uint8:
-        raise TypeError(
-            f"imresize got a NumPy array of {image.dtype}; it needs uint8. For"
-            " floating-point values pass torch.from_numpy(image), with rows"
-            " and columns as the last two axes."
-        )
-    if not as_array and not (
-        isinstance(image, Tensor) and image.is_floating_point()
-    ):
-        got = (
-            image.dtype if isinstance(image, Tensor) else type(image).__name__
-        )
-        raise TypeError(
-            f"imresize got {got}; it needs uint8 in NumPy or a floating-point"
-            " tensor. Convert with image.float() / 255, for example."
-        )
-    if image.ndim < 2 or (as_array and image.ndim > 3):
-        raise ValueError(
-            f"imresize got the shape {tuple(image.shape)}; it needs (H, W) or"
-            " (H, W, C) in NumPy, or (..., H, W) as a tensor."
-        )
-    height, width = image.shape[:2] if as_array else image.shape[-2:]
+    if isinstance(image, Tensor):
+        image = floating(image, "imresize")
+    else:
+        image = eight_bits(image, "imresize", channels=(1, 2, 3, 4))
+    height, width = rows_and_columns(image, "imresize")
     if (scale is None) == (size is None):
         raise ValueError(
             "imresize needs exactly one of `scale` and `size`; give one of the"
             " two."
         )
     if scale is not None:
-        if not scale > 0:
+        if not (isinstance(scale, Real) and 0 < scale < math.inf):
             raise ValueError(
-                f"The scale is {scale}; it must be positive: 2 enlarges, 0.5"
-                " shrinks."
+                f"The scale is {scale!r}; it must be a positive number: 2"
+                " enlarges, 0.5 shrinks."
             )
         # The small slack keeps 1/3 of 255 at 85 rows: in floating point the
         # product may exceed it.
         rows, columns = (
             int(np.ceil(scale * n - 1e-9)) for n in (height, width)
         )
-        scales = (scale, scale)
+        scales = (float(scale), float(scale))
     else:
-        assert size is not None
-        rows, columns = size
-        scales = (
-            (rows / height, columns / width)
-            if height and width
-            else (0.0, 0.0)
+        if not isinstance(size, Sequence | np.ndarray) or len(size) != 2:
+            raise ValueError(
+                f"The size is {size!r}; it must be two numbers, the rows and"
+                " the columns of the result."
+            )
+        rows, columns = (
+            whole_number(n, f"The number of {what}")
+            for n, what in zip(size, ("rows", "columns"), strict=True)
         )
-    if min(height, width, rows, columns) < 1:
-        raise ValueError(
-            f"imresize got an image of {height} x {width} and was asked for"
-            f" {rows} x {columns}; both need at least one row and one column."
-        )
-    vertical = resize_matrix(height, rows, scales[0], antialias)
-    horizontal = resize_matrix(width, columns, scales[1], antialias)
+        scales = (rows / height, columns / width)
+    vertical = _kept(height, rows, scales[0], antialias)
+    horizontal = _kept(width, columns, scales[1], antialias)
 
     if isinstance(image, np.ndarray):
         flat = image.reshape(height, -1).astype(np.float64)
-        down = vertical @ flat
-        if round_between:
-            down = _round_to_8_bits(down)
-        down = down.reshape(rows, width, -1)
-        across = np.einsum("ow,rwc->roc", horizontal, down, optimize=True)
-        return (
-            _round_to_8_bits(across)
-            .astype(np.uint8)
-            .reshape(rows, columns, *image.shape[2:])
+        down = _round_to_8_bits(vertical.taps @ flat)
+        # Columns become rows, and back.
+        down = down.reshape(rows, width, -1).swapaxes(0, 1)
+        across = _round_to_8_bits(horizontal.taps @ down.reshape(width, -1))
+        turned = across.astype(np.uint8).reshape(columns, rows, -1)
+        return np.ascontiguousarray(turned.swapaxes(0, 1)).reshape(
+            rows, columns, *image.shape[2:]
         )
-    down_matrix = torch.from_numpy(vertical.copy()).to(image)
-    across_matrix = torch.from_numpy(horizontal.copy()).to(image)
-    return down_matrix @ image @ across_matrix.T
+    values = image if image.dtype.itemsize >= 4 else image.float()
+    parts = [
+        torch.from_numpy(block).to(values) @ values[..., low:high, :]
+        for low, high, block in vertical.blocks
+    ]
+    values = parts[0] if len(parts) == 1 else torch.cat(parts, dim=-2)
+    parts = [
+        values[..., low:high] @ torch.from_numpy(block).to(values).mT
+        for low, high, block in horizontal.blocks
+    ]
+    values = parts[0] if len(parts) == 1 else torch.cat(parts, dim=-1)
+    return values.to(image.dtype)
 
 
 def _round_to_8_bits(values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -227,17 +289,17 @@ def modcrop(
 
     Raises
     ------
+    TypeError
+        If it is no image.
     ValueError
-        If the image is smaller than ``scale`` in either direction.
+        If its axes are in another order, or it is smaller than ``scale`` in either direction.
     """
-    height, width = (
-        image.shape[:2] if isinstance(image, np.ndarray) else image.shape[-2:]
-    )
-    if scale < 1 or min(height, width) < scale:
+    height, width = rows_and_columns(image, "modcrop")
+    scale = whole_number(scale, "The scale of modcrop")
+    if min(height, width) < scale:
         raise ValueError(
             f"modcrop got an image of {height} x {width} and the scale"
-            f" {scale}; it needs a scale of at least 1 and an image at least"
-            " that large."
+            f" {scale}; it needs an image at least that large."
         )
     rows, columns = height - height % scale, width - width % scale
     return (
