@@ -14,12 +14,16 @@ import functools
 import hashlib
 import json
 import os
+import re
 import shutil
 import sys
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import yaml
+from myst_nb.core.read import create_nb_reader
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
@@ -209,21 +213,43 @@ def used_caches(env: BuildEnvironment) -> dict[str, str]:
     return caches
 
 
+def notebook_of(
+    env: BuildEnvironment, docname: str, text: str
+) -> dict[str, Any] | None:
+    """Return a page as a notebook, also one written in Markdown; None if it runs nothing."""
+    path = env.doc2path(docname)
+    reader = create_nb_reader(path, env.myst_config, env.mystnb_config, text)  # type: ignore[attr-defined]
+    return reader.read(text) if reader else None
+
+
+def with_settings(text: str, path: Path, settings: dict[str, Any]) -> str:
+    """Return the text of a notebook with these settings for myst-nb, where it names none itself."""
+    if path.suffix == ".ipynb":
+        notebook = json.loads(text)
+        own = notebook["metadata"].get("mystnb", {})
+        notebook["metadata"]["mystnb"] = settings | own
+        return json.dumps(notebook)
+    _, head, body = re.split(r"^---\s*$", text, maxsplit=2, flags=re.MULTILINE)
+    metadata = yaml.safe_load(head)
+    metadata["mystnb"] = settings | metadata.get("mystnb", {})
+    return f"---\n{yaml.safe_dump(metadata)}---{body}"
+
+
 def choose_cache(app: Sphinx, docname: str, source: list[str]) -> None:
     """Tell myst-nb, through the notebook's metadata, which cache and which time-out to use."""
-    if Path(app.env.doc2path(docname)).suffix != ".ipynb":
+    notebook = notebook_of(app.env, docname, source[0])
+    if notebook is None:
         return
-    notebook = json.loads(source[0])
     cache = folder_of(notebook, Path(app.srcdir).parent)
     cache.mkdir(parents=True, exist_ok=True)
     os.utime(cache)
     used_caches(app.env)[docname] = str(cache)
-    settings = notebook["metadata"].setdefault("mystnb", {})
-    settings["execution_cache_path"] = str(cache)
-    settings.setdefault(
-        "execution_timeout", CELL_TIMEOUT.get(profile(), CELL_TIMEOUT["book"])
-    )
-    source[0] = json.dumps(notebook)
+    settings = {
+        "execution_cache_path": str(cache),
+        "execution_timeout": CELL_TIMEOUT.get(profile(), CELL_TIMEOUT["book"]),
+    }
+    path = Path(app.env.doc2path(docname))
+    source[0] = with_settings(source[0], path, settings)
 
 
 def forget_unused(app: Sphinx, exception: Exception | None) -> None:
@@ -241,10 +267,10 @@ def outdated(app: Sphinx, env: BuildEnvironment, *_: set[str]) -> list[str]:
     stale = []
     for docname in env.all_docs:
         page = Path(env.doc2path(docname))
-        if page.suffix == ".ipynb" and page.is_file():
-            cache = folder_of(
-                json.loads(page.read_text("utf-8")), Path(app.srcdir).parent
-            )
+        if not page.is_file():
+            continue
+        if notebook := notebook_of(env, docname, page.read_text("utf-8")):
+            cache = folder_of(notebook, Path(app.srcdir).parent)
             if used_caches(env).get(docname) != str(cache):
                 stale.append(docname)
             elif cache.is_dir():

@@ -420,6 +420,23 @@ def test_a_notebook_without_the_constant_changes_nothing(settings):
 # The whole way ------------------------------------------------------------------------------------
 
 
+INTRO = """---
+file_format: mystnb
+kernelspec:
+  name: python3
+---
+
+# Intro
+
+{}
+
+```{{code-cell}}
+import lecture_utils
+print("front", 2 * 3)
+```
+"""
+
+
 def test_the_build_recovers_and_runs_only_what_it_must(tmp_path):
     for name in ("scripts", "book/_extensions", "book/_templates", "book/_static"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
@@ -431,7 +448,7 @@ def test_the_build_recovers_and_runs_only_what_it_must(tmp_path):
     module.write_text("value = 1\n")
     (tmp_path / "_toc.yml").write_text("format: jb-book\nroot: intro\nchapters:\n- file: page\n")
     intro, page = tmp_path / "book" / "intro.md", tmp_path / "book" / "page.ipynb"
-    intro.write_text("# Intro\n\nOne.\n")
+    intro.write_text(INTRO.format("One."))  # a notebook written in Markdown, as the front page is
     published = tmp_path / "_build" / "html"
 
     def build() -> tuple[int, str, int]:
@@ -444,15 +461,18 @@ def test_the_build_recovers_and_runs_only_what_it_must(tmp_path):
     code = "import lecture_utils\nprint('made', 6 * 7)"
     page.write_text(nbformat.writes(notebook("# Page", code)))
     status, output, runs = build()
-    assert (status, runs) == (0, 1), output
+    assert (status, runs) == (0, 2), output
     assert "_build/html/index.html" in output
     assert "made 42" in (published / "page.html").read_text()
+    assert "front 6" in (published / "intro.html").read_text()
 
-    intro.write_text("# Intro\n\nTwo.\n")  # prose of one page: no other is read
+    intro.write_text(INTRO.format("Two."))  # prose of one page: no other is read
     status, output, runs = build()
     assert (status, runs) == (0, 0), output
     assert "Two." in (published / "intro.html").read_text()
-    assert "reading sources... [100%] intro" in output and "cached notebook" not in output
+    assert "front 6" in (published / "intro.html").read_text()
+    assert "reading sources... [100%] intro" in output
+    assert len(re.findall("cached notebook", output)) == 1
 
     page.write_text(nbformat.writes(notebook("# Page, in other words", code)))
     status, output, runs = build()
@@ -461,7 +481,7 @@ def test_the_build_recovers_and_runs_only_what_it_must(tmp_path):
 
     module.write_text("value = 2\n")  # the package
     status, output, runs = build()
-    assert (status, runs) == (0, 1), output
+    assert (status, runs) == (0, 2), output
 
     page.write_text(nbformat.writes(notebook("# Page", "1 / 0")))  # a notebook that fails
     for _ in range(2):  # also when nothing has changed since

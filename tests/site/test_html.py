@@ -235,6 +235,23 @@ def test_figures_and_captions_are_numbered(site: Path):
     assert seen
 
 
+def test_the_front_page_has_something_to_move_for_each_part_that_is_written(site: Path):
+    cards = soup(site / "intro.html").select(".front .sd-card")
+    moved = [str(c.select_one("a[href]")["href"]) for c in cards if c.find("lecture-explorer")]
+    parts = {notebook.parent.name for notebook in BOOK.glob("*/*.ipynb")}
+    assert sorted(address.partition("/")[0] for address in moved) == sorted(parts), (
+        "book/intro.md needs one card with an explorer and a link for each part"
+    )
+
+
+def test_a_figure_is_a_link_to_its_picture(site: Path, page_name: str):
+    # So it opens at full size without a script, too.
+    page = soup(site / page_name)
+    for figure in page.select("figure.lecture-figure"):
+        link = figure.select_one("a.image-reference[href]")
+        assert link and link["href"] == link.find("img")["src"]
+
+
 def test_every_data_set_is_in_the_licence_table(site: Path):
     from lecture_utils.data import DATASETS
 
