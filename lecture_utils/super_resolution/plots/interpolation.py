@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from lecture_utils.layout import parts, use
-from lecture_utils.show import COLOURS
+from lecture_utils.show import COLOURS, grid
 from lecture_utils.super_resolution.interpolate import bilinear, hr_positions
 
 if TYPE_CHECKING:
@@ -24,6 +24,21 @@ Method = Callable[[torch.Tensor, int], torch.Tensor]
 
 _BLUE, _ORANGE = COLOURS[:2]
 _GREYS: dict[str, Any] = {"cmap": "gray", "vmin": 0, "vmax": 0.7}
+
+
+def low_and_high(lr: Array, hr: Array) -> Figure:
+    """Draw an LR image at the scale of the HR image, with its pixels enlarged, and the HR image."""
+    scale = hr.shape[0] // lr.shape[0]
+    rows, columns = ((scale - 1) * length // 2 for length in lr.shape[:2])
+    frame = ((rows, rows), (columns, columns), (0, 0))
+    centred = np.pad(lr, frame, constant_values=255)
+    enlarged = lr.repeat(scale, 0).repeat(scale, 1)
+    titles = [
+        f"LR, {lr.shape[0]} × {lr.shape[1]}",
+        "LR, pixels enlarged",
+        f"HR, {hr.shape[0]} × {hr.shape[1]}",
+    ]
+    return grid([centred, enlarged, hr], titles=titles, size=2.4)
 
 
 def four_steps(samples: Array) -> Figure:
