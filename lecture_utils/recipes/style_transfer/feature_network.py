@@ -102,6 +102,12 @@ def _train(run: Run, state: Path, progress: bool) -> Result:
     )
     average = average.to(fabric.device)
 
+    def features(images: Tensor) -> dict[str, Tensor]:
+        # Fabric's own module insists on gradients for the weights.
+        with fabric.autocast():
+            found: dict[str, Tensor] = network(images)
+        return found
+
     def step(i: int, random: torch.Generator) -> dict[str, Tensor]:
         images = crops.draw(settings.batch, random)
         count = int(torch.randint(settings.alterations, (), generator=random))
@@ -110,17 +116,21 @@ def _train(run: Run, state: Path, progress: bool) -> Result:
         if settings.altered:
             n = settings.altered
             changed = altered(
-                model, images[:n], images[-n:], count + 1, settings.alteration
+                features,
+                images[:n],
+                images[-n:],
+                count + 1,
+                settings.alteration,
             )
             images = torch.cat([changed, images[n:]])
         with torch.no_grad(), fabric.autocast():
             wanted = teacher(images)
         found = model(images)
         activation, style = [], []
-        for name, features in found.items():
+        for name, own in found.items():
             target = wanted[name].float() / spreads[name]
-            activation.append((features.float() - target).square().mean())
-            style.append(gram_distance(features, gram(target)))
+            activation.append((own.float() - target).square().mean())
+            style.append(gram_distance(own, gram(target)))
         activations = torch.stack(activation).mean()
         grams = torch.stack(style).mean()
         optimizer.zero_grad()
@@ -139,13 +149,11 @@ def _train(run: Run, state: Path, progress: bool) -> Result:
     ]
 
     def evaluate() -> dict[str, float]:
-        def features(images: Tensor) -> dict[str, Tensor]:
-            return {
-                name: spreads[name] * x
-                for name, x in average.module(images).items()
-            }
+        def in_units(images: Tensor) -> dict[str, Tensor]:
+            found = average.module(images)
+            return {name: spreads[name] * x for name, x in found.items()}
 
-        return report(features, teacher, held_out)
+        return report(in_units, teacher, held_out)
 
     rise = max(1, round(settings.rise * settings.steps))
 

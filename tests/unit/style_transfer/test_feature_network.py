@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from lecture_utils import checkpoints, data, start
+from lecture_utils import checkpoints, data, recipes, start
 from lecture_utils.feature_network import (
     CHECKPOINT,
     LAYERS,
@@ -180,6 +180,12 @@ def test_images_set_aside_are_not_trained_on():
     values = [int(x[0, 0, 0]) for x in aside]
     assert values == [6, 18, 30, 42]
     assert len(kept["a"]) == 46 and not set(values) & {int(x[0, 0, 0]) for x in kept["a"]}
+
+
+def test_it_can_be_trained_in_bfloat16(tmp_path):
+    run = start(profile="ci", device="cpu", precision="bf16-mixed", quiet=True)
+    record = recipes.run_recipe(CHECKPOINT, run, tmp_path, state=tmp_path / "state", progress=False)
+    assert record.settings["precision"] == "bf16-mixed"
 
 
 @pytest.mark.skipif(CHECKPOINT not in checkpoints.names(), reason="it is not trained yet")
