@@ -101,7 +101,8 @@ def slider(
     ------
     ValueError
         If numbers of images, labels and captions differ, a text is empty, the start or the quality
-        lies outside its range, the aspect ratios differ, or the explorer is larger than 2.5 MB.
+        lies outside its range, the aspect ratios differ, a figure's text is too small to be read, or
+        the explorer is larger than 2.5 MB.
     """
     return _stack(
         list(images),
@@ -346,7 +347,7 @@ def _stack(
         )
     if width is not None and width < 1:
         raise ValueError(f"The width is {width}; it must be at least 1 pixel.")
-    arrays = [rendered(image) for image in images]
+    arrays = [rendered(image, width) for image in images]
     ratios = [array.shape[1] / array.shape[0] for array in arrays]
     if max(ratios) > 1.02 * min(ratios):
         shapes = sorted(

@@ -338,7 +338,7 @@ def _run(
     except ImportError as error:
         raise FigureError(
             "Running notebooks needs nbclient and ipykernel; install them with"
-            " `python -m pip install 'lecture-utils[notebooks]'`."
+            " `python -m pip install nbclient ipykernel`."
         ) from error
 
     path = book / f"{section}.ipynb"

@@ -18,7 +18,7 @@ import os
 import re
 import sys
 import textwrap
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -30,14 +30,17 @@ from numpy.typing import NDArray
 from lecture_utils.files import write_atomically
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.text import Text
 
 Image = NDArray[Any] | torch.Tensor
 Pixels = NDArray[np.uint8]
 
 DPI = 192
 PAGE = 1440  # dots across a page of 7.5 inches
+SMALLEST = 8  # points of the smallest text on a page
 FORMATS = ("pdf", "svg", "png")
 
 # Okabe and Ito's colours, which stay apart under the common kinds of colour
@@ -107,7 +110,7 @@ _ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*/[a-z0-9]+(-[a-z0-9]+)*")
 def use_style() -> None:
     """Set matplotlib's defaults for the book: call it once, in a notebook's first cell."""
     import matplotlib as mpl
-    from cycler import cycler
+    from matplotlib.rcsetup import cycler
 
     mpl.rcParams.update(_STYLE | {"axes.prop_cycle": cycler(color=COLOURS)})
 
@@ -186,13 +189,21 @@ def is_figure(image: object) -> bool:
     return hasattr(image, "savefig")
 
 
-def rendered(image: Image | Figure) -> Pixels:
+def rendered(image: Image | Figure, width: int | None = None) -> Pixels:
     """Return an image's pixels; a figure is drawn as on the page, and closed.
+
+    Parameters
+    ----------
+    image
+        An image as `pixels` takes it, or a figure.
+    width
+        Width on the page in the browser's pixels, where a figure has not its own.
 
     Raises
     ------
     ValueError
-        If it is neither an image, as `pixels` takes it, nor a figure.
+        If it is neither an image nor a figure, or a figure's text is too small to be read
+        (`check_print`).
     """
     if isinstance(image, np.ndarray | torch.Tensor):
         return pixels(image)
@@ -205,8 +216,11 @@ def rendered(image: Image | Figure) -> Pixels:
     from PIL import Image as Pillow
 
     buffer = io.BytesIO()
-    image.savefig(buffer, format="png", dpi=DPI, facecolor="white")
-    plt.close(image)
+    try:
+        check_print(image, "the figure", width and 2 * width / DPI)
+        image.savefig(buffer, format="png", dpi=DPI, facecolor="white")
+    finally:
+        plt.close(image)
     return np.asarray(Pillow.open(buffer).convert("RGB"))
 
 
@@ -733,8 +747,8 @@ def figure(id: str, caption: str, alt: str, fig: Figure | None = None) -> None:
     Raises
     ------
     ValueError
-        If the id is malformed, caption or alt is missing, alt repeats the caption, or nothing is
-        drawn.
+        If the id is malformed, caption or alt is missing, alt repeats the caption, nothing is
+        drawn, or a text is too small to be read on the page (`check_print`).
     OSError
         If a file cannot be written.
     """
@@ -766,6 +780,7 @@ def figure(id: str, caption: str, alt: str, fig: Figure | None = None) -> None:
             f"There is nothing to show as figure {id!r}. Draw something first,"
             " or pass the figure that you mean with fig=."
         )
+    check_print(fig, f"figure {id!r}")
     # Without the last setting savefig would lay out anew a figure that has its
     # own layout.
     settings = {
@@ -783,6 +798,58 @@ def figure(id: str, caption: str, alt: str, fig: Figure | None = None) -> None:
         f"<figcaption>{html.escape(caption)}</figcaption></figure>"
     )
     _display({"text/html": markup, "text/plain": f"figure {id}"}, metadata)
+
+
+def check_print(fig: Figure, name: str, width: float | None = None) -> None:
+    """Check that every text of a figure can be read at the size of the page.
+
+    Indices and exponents within a formula are smaller than its letters, as in every print, and
+    do not count.
+
+    Parameters
+    ----------
+    fig
+        The figure.
+    name
+        What the message calls it.
+    width
+        Inches across on the page; without it the figure's own, or the page's where that is less.
+
+    Raises
+    ------
+    ValueError
+        If a text is smaller than 8 points there.
+    """
+    own = fig.get_figwidth()
+    shrunk = min(own, width or own, PAGE / DPI) / own
+    for text in _texts(fig):
+        points = float(text.get_fontsize()) * shrunk
+        if points < SMALLEST - 1e-6:
+            raise ValueError(
+                f"The text {text.get_text()!r} in {name} is {points:.3g} points"
+                f" large on the page; the least is {SMALLEST}. Set it larger,"
+                " shorten it, or draw fewer panels, at most"
+                f" {PAGE / DPI} inches wide."
+            )
+
+
+def _texts(artist: Artist) -> Iterator[Text]:
+    """Yield the texts that are drawn with an artist."""
+    from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
+    from matplotlib.table import Cell
+    from matplotlib.text import Text
+
+    if not artist.get_visible():
+        return
+    if isinstance(artist, Text) and artist.get_text().strip():
+        yield artist
+    if isinstance(artist, Cell):
+        yield from _texts(artist.get_text())
+    for child in artist.get_children():
+        hidden = isinstance(artist, Axes) and not artist.axison
+        if not (hidden and isinstance(child, Axis)):
+            yield from _texts(child)
 
 
 def _drawn(fig: Figure) -> bool:

@@ -18,7 +18,29 @@ from lecture_utils.files import write_atomically
 
 ADDRESS = re.compile(r"https://[\w.-]+/[\w.-]+/[\w.-]+")
 SETTING = re.compile(r'^(?P<before>repository:\n(?:  .*\n)*?  url: )"(?P<url>[^"]*)"', re.MULTILINE)
-CONSTANT = re.compile(r'^REPOSITORY = "[^"]*"', re.MULTILINE)
+CONSTANT = re.compile(r'^REPOSITORY = "(?P<address>[^"]*)"', re.MULTILINE)
+
+# The first code cell of every notebook. pip is IPython's, which installs for the kernel that runs;
+# the extra holds what a notebook uses beside the package and a kernel.
+SETUP_CELL = """\
+import importlib.util
+
+REPOSITORY = ""  # the published book's address: `make repository URL=...`
+if importlib.util.find_spec("lecture_utils") is None:
+    if not REPOSITORY:
+        raise ModuleNotFoundError(
+            "This notebook needs the book's package `lecture_utils`, which is"
+            " not installed here. Get the book's folder and run"
+            ' `%pip install "FOLDER[notebooks]"` in a cell, with the path of'
+            " that folder for FOLDER. Then run this cell again."
+        )
+    %pip install --quiet "lecture-utils[notebooks] @ git+{REPOSITORY}"
+""".rstrip()
+
+
+def setup_cell(address: str) -> str:
+    """Return the first code cell of a notebook for a book that is published at this address."""
+    return CONSTANT.sub(f'REPOSITORY = "{address}"', SETUP_CELL)
 
 
 def set_address(root: Path, address: str) -> list[Path]:
@@ -47,13 +69,12 @@ def set_address(root: Path, address: str) -> list[Path]:
         notebook = json.loads(page.read_text("utf-8"))
         first = next((c for c in notebook["cells"] if c["cell_type"] == "code"), None)
         source = "".join(first["source"]) if first else ""
-        new, found = CONSTANT.subn(f'REPOSITORY = "{address}"', source)
-        if first is None or found != 1:
+        if first is None or len(CONSTANT.findall(source)) != 1:
             raise ValueError(
                 f"{page.relative_to(root)}: its first code cell does not set REPOSITORY. "
                 "Copy that cell from another notebook of the book."
             )
-        first["source"] = new.splitlines(keepends=True)
+        first["source"] = setup_cell(address).splitlines(keepends=True)
         # As nbformat writes notebooks, so that nothing but the address differs.
         texts[page] = json.dumps(notebook, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
     changed = [path for path, text in texts.items() if path.read_text("utf-8") != text]

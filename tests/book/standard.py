@@ -11,6 +11,7 @@ import difflib
 import json
 import re
 import statistics
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,6 +19,10 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.append(str(ROOT / "scripts"))
+
+from set_repository import CONSTANT, setup_cell  # noqa: E402 - the folder above is named first
+
 BOOK = ROOT / "book"
 QUIZZES = ROOT / "lecture_utils" / "quizzes"
 
@@ -26,7 +31,6 @@ CODE_CELLS = (10, 34)
 MEDIAN_LINES = 14
 LONGEST_CELL = 40
 CHECKED_TAG = "nbval-check-output"
-SETUP_STARTS_WITH = "import importlib.util"
 EXPLORERS = {"slider", "slider_grid", "linear_combination"}
 
 FENCE = re.compile(r"(?P<fence>`{3,}|:{3,}|~{3,})")
@@ -170,10 +174,12 @@ def check_setup(section: Section) -> list[str]:
     if words < 100:
         problems.append(f"The opening before the first code has {words} words; it needs 100.")
     first = source(section.code[0]) if section.code else ""
-    if not first.lstrip().startswith(SETUP_STARTS_WITH) or "REPOSITORY = " not in first:
+    address = CONSTANT.search(first)
+    if not address or first != setup_cell(address["address"]):
         problems.append(
-            "The first code cell is not the common set-up cell; "
-            "scripts/set_repository.py has its text."
+            "The first code cell is not the common set-up cell. If it sets REPOSITORY, "
+            "`make repository URL=...` with the same address writes it; else copy it from another "
+            "notebook."
         )
     starts = [
         node

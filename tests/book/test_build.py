@@ -377,7 +377,7 @@ def test_folded_boxes_are_details(book):
 
 # The address of the published book ----------------------------------------------------------------
 
-FIRST_CELL = 'import x\n\nREPOSITORY = ""  # the address\nif REPOSITORY:\n    pass'
+FIRST_CELL = 'import importlib.util\n\nREPOSITORY = ""  # as an earlier book had it'
 
 
 @pytest.fixture
@@ -397,10 +397,15 @@ def test_one_address_for_the_settings_and_every_notebook(settings):
     assert len(changed) == 3
     assert '  url: "https://github.com/owner/name"\n' in (settings / "_config.yml").read_text()
     page = (settings / "book/generation/a.ipynb").read_text()
-    assert 'REPOSITORY = \\"https://github.com/owner/name\\"  # the address' in page
+    cells = [cell["source"] for cell in nbformat.reads(page, 4)["cells"]]
+    assert cells[1] == set_repository.setup_cell("https://github.com/owner/name")
+    assert 'REPOSITORY = "https://github.com/owner/name"  #' in cells[1]
+    assert cells[2] == "REPOSITORY = 1"
     assert set_repository.set_address(settings, "https://github.com/owner/name") == []
     set_repository.set_address(settings, "")
-    assert {path: path.read_text() for path in before} == before
+    assert (settings / "_config.yml").read_text() == before[settings / "_config.yml"]
+    page = (settings / "book/generation/a.ipynb").read_text()
+    assert nbformat.reads(page, 4)["cells"][1]["source"] == set_repository.SETUP_CELL
 
 
 @pytest.mark.parametrize("address", ["github.com/owner/name", "https://github.com/owner", 'a"b'])

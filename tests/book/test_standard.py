@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from standard import BOOK, CHECKS, Section, bibliography, figure_ids, source
+from standard import BOOK, CHECKS, Section, bibliography, figure_ids, setup_cell, source
 
 NOTEBOOKS = sorted(p for p in BOOK.rglob("*.ipynb") if ".ipynb_checkpoints" not in p.parts)
 
@@ -50,7 +50,7 @@ def test_bibliography_is_sorted_and_has_each_key_once():
 # A notebook that keeps the standard, in a book of its own, and ways to break it.
 
 WORDS = "The mean of the training images is an image, and each word of this sentence counts. " * 110
-SETUP = "import importlib.util\n\nREPOSITORY = ''\n"
+SETUP = setup_cell("")
 
 
 def _markdown(text: str) -> dict[str, Any]:
@@ -162,7 +162,7 @@ BREAKS: dict[str, tuple[Callable[[Section], None], str]] = {
     ),
     "no title": (_replace("# Title", "Title"), "not Markdown with the section's title"),
     "no opening": (_replace(WORDS, ""), "opening before the first code"),
-    "other set-up": (_replace("import importlib.util", "import sys"), "common set-up cell"),
+    "other set-up": (_replace("[notebooks]", ""), "common set-up cell"),
     "no repository": (_replace("REPOSITORY = ", "PLACE = "), "common set-up cell"),
     "no start": (_replace("run = start(seed=1)", "run = 1"), "stands 0 times"),
     "two starts": (_cells([_code("run = start()")]), "stands 2 times"),

@@ -126,6 +126,18 @@ def test_tensors_and_figures_are_pictures_too():
     assert not plt.get_fignums()
 
 
+def test_a_figure_whose_text_cannot_be_read_in_an_explorer_gets_a_sentence():
+    def drawn():
+        fig, ax = plt.subplots(figsize=(4, 2))
+        ax.set_title("title", size=10)
+        ax.tick_params(labelsize=10)
+        return fig
+
+    explore.slider([drawn()], ["a"], name="n", caption="c", alt="a")
+    with pytest.raises(ValueError, match=r"in the figure is 5 points large on the page"):
+        explore.slider([drawn()], ["a"], name="n", caption="c", alt="a", width=192)
+
+
 def test_the_same_contents_give_the_same_page():
     images = pictures(3)
     assert three(images=images).html == three(images=images).html

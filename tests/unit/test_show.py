@@ -355,6 +355,64 @@ def test_an_empty_figure_gets_a_sentence():
         plt.close("all")
 
 
+def _title(ax):
+    ax.set_title("small print", size=7)
+
+
+def _tick_labels(ax):
+    ax.set_xticks([0, 1], labels=["small print", ""], size=7)
+
+
+def _legend(ax):
+    ax.plot([1, 2], label="small print")
+    ax.legend(fontsize=7)
+
+
+def _annotation(ax):
+    ax.annotate("small print", (0, 1), fontsize=7.9)
+
+
+def _table(ax):
+    cell = ax.table([["small print"]])[0, 0]
+    cell.set_fontsize(7)
+
+
+def _panel_title(ax):
+    ax.figure.suptitle("small print", size=7)
+
+
+def _wide(ax):  # 8 points, of which the page's width leaves 6
+    ax.figure.set_size_inches(10, 3)
+    ax.text(0, 1, "small print", size=8)
+
+
+@pytest.mark.parametrize(
+    "small", [_title, _tick_labels, _legend, _annotation, _table, _panel_title, _wide]
+)
+def test_a_text_that_cannot_be_read_on_the_page_is_named(small):
+    show.use_style()
+    fig, ax = plt.subplots()
+    ax.plot([1, 2])
+    small(ax)
+    words = r"'small print' in figure 'a/b' is (6|7|7\.9) points large on the page; the least is 8"
+    with pytest.raises(ValueError, match=words):
+        show.figure("a/b", "Caption.", "Alternative.", fig)
+
+
+def test_text_that_is_not_drawn_may_have_any_size(displayed):
+    show.use_style()
+    fig, (one, two) = plt.subplots(1, 2)
+    one.plot([1, 2])
+    one.set_xlabel("hidden", size=5).set_visible(False)
+    one.set_title("$x_k^2$", size=8)  # an index is smaller, and is no text of its own
+    two.imshow(picture())
+    two.tick_params(labelsize=4)
+    two.set_axis_off()
+    two.text(0, 0, " ", size=1)
+    show.figure("a/b", "Caption.", "Alternative.", fig)
+    assert displayed
+
+
 def test_a_figure_of_words_alone_is_drawn(displayed):
     figure, axes = plt.subplots()
     axes.set_axis_off()

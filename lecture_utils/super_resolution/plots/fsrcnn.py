@@ -193,7 +193,7 @@ def architecture(networks: Mapping[str, nn.Module], scale: int) -> Figure:
                     label,
                     ha="center",
                     va="bottom",
-                    size=7.5,
+                    size=8,
                 )
             else:
                 ax.text(
