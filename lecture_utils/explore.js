@@ -21,6 +21,7 @@
       for (const input of this.inputs) {
         input.value = input.defaultValue; // some browsers restore the position before a reload
         input.addEventListener("input", () => this.update(input));
+        input.dataset.lmSuppressShortcuts = "true"; // else JupyterLab takes the arrows up and down
       }
       this.querySelector(".lecture-explorer-controls").hidden = false;
       this.update();

@@ -19,6 +19,7 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from html import escape
+from importlib.resources import files
 from typing import Any
 
 import numpy as np
@@ -120,8 +121,8 @@ class Number:
         slider = (widgets.IntSlider if self.whole else widgets.FloatSlider)(
             **limits, readout=False, layout={"flex": "1 1 8em"}
         )
-        # The slider's handle has no name that a screen reader could say; the
-        # field has one, does the same, and takes values between two steps.
+        # The field carries the label, and takes values between two steps, to
+        # which the slider rounds; so the field is the one that counts.
         field = (
             widgets.BoundedIntText if self.whole else widgets.BoundedFloatText
         )(
@@ -138,9 +139,9 @@ class Number:
         widgets.jslink((field, "value"), (slider, "value"))
         return _Built(
             row,
-            slider,
-            read=lambda: kind(slider.value),
-            tell=lambda: f"{slider.value:.6g}",
+            field,
+            read=lambda: kind(field.value),
+            tell=lambda: f"{field.value:.6g}",
         )
 
 
@@ -450,7 +451,9 @@ class Live:
         self._function = function
         self._page = page
         self._id = f"lecture-live-{uuid.uuid4().hex[:12]}"
-        label = f"{max(len(control.name) for control in controls) + 1}ch"
+        # Names of pictures stand inside their buttons.
+        names = [c.name for c in controls if not isinstance(c, Picture)]
+        label = f"{max(map(len, names), default=0) + 1}ch"
         self._built = {
             control.name: control.build(ipywidgets, label)
             for control in controls
@@ -471,7 +474,7 @@ class Live:
                 ),
             ]
         )
-        self.widget.add_class(self._id)
+        self.widget.add_class("lecture-live").add_class(self._id)
         self._seconds = 0.0
         self._waiting = False
         self._lock = threading.Lock()
@@ -494,7 +497,11 @@ class Live:
             f"*:has(.{mark}):has(+ * .{self._id}), {item}:has(.{mark})"
             f" + {item}:not(:has(.{self._id})) {{ display: none !important; }}"
         )
-        html = f'<style>{style}</style><div class="{mark}">{self._page.html}</div>'
+        script = (files("lecture_utils") / "live.js").read_text("utf-8")
+        html = (
+            f'<style>{style}</style><div class="{mark}">{self._page.html}'
+            f"</div><script>{script}</script>"
+        )
         display({"text/html": html, "text/plain": self._page.text}, raw=True)  # type: ignore[no-untyped-call]
         view = {
             "version_major": 2,

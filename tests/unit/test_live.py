@@ -5,7 +5,9 @@ import base64
 import io
 import re
 import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from html import unescape
 
 import matplotlib
@@ -13,15 +15,34 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
+from jupyter_client.manager import start_new_kernel
 from PIL import Image
 
 from lecture_utils import explore
+from lecture_utils import live as module
 from lecture_utils.live import Live, _reader_is_here
 
 matplotlib.use("agg")
 pytest.importorskip("ipywidgets")
 RNG = np.random.default_rng(0)
 PHOTO = RNG.integers(0, 256, (6, 8, 3), dtype=np.uint8)
+
+
+FIND_LOOP = module._loop
+
+
+@pytest.fixture(autouse=True)
+def no_loop(monkeypatch):
+    """Compute at once: the loop of a browser that another test has opened is not a kernel's."""
+    monkeypatch.setattr(module, "_loop", lambda: None)
+
+
+@pytest.fixture
+def in_loop(monkeypatch):
+    """Run a coroutine as a kernel runs cells, in a loop of its own; return what it returns."""
+    monkeypatch.setattr(module, "_loop", FIND_LOOP)
+    with ThreadPoolExecutor(1) as thread:
+        yield lambda coroutine: thread.submit(asyncio.run, coroutine).result()
 
 
 def page():
@@ -214,7 +235,7 @@ def test_the_interrupt_button_stops_a_computation():
 # Throttling
 
 
-def test_a_slow_function_gets_the_last_value_and_few_between():
+def test_a_slow_function_gets_the_last_value_and_few_between(in_loop):
     calls = []
 
     def slow(value):
@@ -230,16 +251,14 @@ def test_a_slow_function_gets_the_last_value_and_few_between():
         await asyncio.sleep(0.3)
         return live
 
-    live = asyncio.run(drag())
+    live = in_loop(drag())
     assert calls[-1] == 1.0
     assert (shown(live)[0] == 255).all()
     assert calls == sorted(calls)
     assert 3 <= len(calls) <= 40, calls
 
 
-def test_changes_from_another_thread_are_computed_in_the_kernel_s():
-    import threading
-
+def test_changes_from_another_thread_are_computed_in_the_kernel_s(in_loop):
     threads = set()
 
     def function(value):
@@ -254,14 +273,14 @@ def test_changes_from_another_thread_are_computed_in_the_kernel_s():
         other.start()
         other.join()
         await asyncio.sleep(0.2)
+        assert threads == {threading.current_thread()}
         return live
 
-    live = asyncio.run(drag())
-    assert threads == {threading.main_thread()}
+    live = in_loop(drag())
     assert (shown(live)[0] == 255).all()
 
 
-def test_in_colab_each_change_is_computed_at_once(monkeypatch):
+def test_in_colab_each_change_is_computed_at_once(monkeypatch, in_loop):
     monkeypatch.setitem(sys.modules, "google.colab", object())
 
     async def move():
@@ -269,7 +288,7 @@ def test_in_colab_each_change_is_computed_at_once(monkeypatch):
         live.controls["τ"].value = 1.0
         return (shown(live)[0] == 255).all()
 
-    assert asyncio.run(move()), "what a kernel sends later does not reach Colab's page"
+    assert in_loop(move()), "what a kernel sends later does not reach Colab's page"
 
 
 def test_a_computation_that_takes_long_is_announced():
@@ -454,3 +473,129 @@ def test_importing_the_package_does_not_import_ipywidgets():
 
     code = "import sys; from lecture_utils import explore; assert 'ipywidgets' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+# In a kernel
+
+
+CELL = """
+import time
+import numpy as np
+from lecture_utils import explore
+
+calls = []
+
+def slow(level):
+    calls.append(level)
+    time.sleep(0.3)
+    return np.full((4, 4), level), f"level {level:.2f}"
+
+BLACK = np.zeros((8, 8), np.uint8)
+explore.live(
+    slow,
+    explore.real("level", 0, 1, start=0.5, step=0.1),
+    page=explore.slider([BLACK] * 2, [1, 2], name="n", caption="Light.", alt="A field"),
+)
+"""
+
+
+class Kernel:
+    """A kernel, spoken to as a front end does."""
+
+    def __init__(self):
+        self.manager, self.client = start_new_kernel(kernel_name="python3")
+
+    def send(self, kind, content, **metadata):
+        message = self.client.session.msg(kind, content, metadata=metadata)
+        self.client.shell_channel.send(message)
+        return message["header"]["msg_id"]
+
+    def messages(self, until, seconds=60):
+        """Return what the kernel publishes until a message satisfies a condition."""
+        found = []
+        end = time.monotonic() + seconds
+        while not (found and until(found[-1])):
+            assert time.monotonic() < end, [(m["msg_type"], m["content"]) for m in found]
+            found.append(self.client.get_iopub_msg(timeout=seconds))
+        return found
+
+    def execute(self, code, **metadata):
+        content = {"code": code, "silent": False, "store_history": True, "user_expressions": {}}
+        content |= {"allow_stdin": False, "stop_on_error": True}
+        request = self.send("execute_request", content, **metadata)
+
+        def idle(message):
+            return (
+                message["parent_header"].get("msg_id") == request
+                and message["content"].get("execution_state") == "idle"
+            )
+
+        return self.messages(idle)
+
+
+@pytest.fixture(scope="module")
+def kernel():
+    kernel = Kernel()
+    yield kernel
+    kernel.client.stop_channels()
+    kernel.manager.shutdown_kernel(now=True)
+
+
+def displayed(messages):
+    return [
+        sorted(m["content"]["data"])
+        for m in messages
+        if m["msg_type"] in {"display_data", "execute_result"}
+    ]
+
+
+def updates(messages):
+    """Return the HTML that the kernel sent to widgets."""
+    states = [
+        m["content"]["data"].get("state", {}) for m in messages if m["msg_type"] == "comm_msg"
+    ]
+    return [str(state.get("value", "")) for state in states]
+
+
+def test_a_kernel_that_a_program_drives_shows_the_page_s_explorer(kernel):
+    messages = kernel.execute(CELL)
+    assert displayed(messages) == [["text/html", "text/plain"]]
+    assert not [m for m in messages if m["msg_type"].startswith("comm")]
+
+
+def test_the_last_of_many_moves_is_computed_and_the_kernel_stays_free(kernel):
+    messages = kernel.execute(CELL, cellId="a1")
+    assert displayed(messages) == [
+        ["text/html", "text/plain"],
+        ["application/vnd.jupyter.widget-view+json", "text/plain"],
+    ]
+    assert any("level 0.50" in html for html in updates(messages))
+    (field,) = [
+        m["content"]["comm_id"]
+        for m in messages
+        if m["msg_type"] == "comm_open"
+        and m["content"]["data"]["state"].get("description") == "level"
+    ]
+    for step in range(31):  # as when the slider is dragged to its end
+        state = {"method": "update", "state": {"value": step / 30}, "buffer_paths": []}
+        kernel.send("comm_msg", {"comm_id": field, "data": state})
+        time.sleep(0.02)
+    kernel.messages(lambda message: "level 1.00" in "".join(updates([message])))
+    (printed,) = [
+        m["content"]["text"] for m in kernel.execute("print(*calls)") if m["msg_type"] == "stream"
+    ]
+    calls = [float(number) for number in printed.split()]
+    assert calls[0] == 0.5 and calls[-1] == 1
+    assert len(calls) <= 6, calls
+
+
+def test_nbclient_stores_the_explorer_and_no_widget(tmp_path):
+    nbclient = pytest.importorskip("nbclient")
+    import nbformat
+
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(CELL)])
+    nbclient.NotebookClient(notebook, kernel_name="python3").execute()
+    assert "widgets" not in notebook.metadata
+    (output,) = notebook.cells[0].outputs
+    assert sorted(output["data"]) == ["text/html", "text/plain"]
+    assert "<lecture-explorer" in output["data"]["text/html"]
