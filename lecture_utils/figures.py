@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
-from lecture_utils.data import absolute_folders
 from lecture_utils.files import write_atomically
+from lecture_utils.kernels import own_settings
 from lecture_utils.runtime import Profile
 from lecture_utils.show import FORMATS
 
@@ -343,24 +343,20 @@ def _run(
 
     path = book / f"{section}.ipynb"
     notebook = nbformat.read(path, as_version=4)
-    client = NotebookClient(
-        notebook,
-        timeout=None,
-        kernel_name="python3",
-        resources={"metadata": {"path": str(path.parent)}},
-    )
-    environment = (
-        os.environ
-        | absolute_folders()
-        | {
-            "LECTURE_PROFILE": profile,
-            "LECTURE_FIGURES_OUT": str(staging),
-            "LECTURE_FIGURES_ONLY": ",".join(ids),
-            "LECTURE_FIGURES_FORMATS": ",".join(formats),
-        }
-    )
+    environment = {
+        "LECTURE_PROFILE": profile,
+        "LECTURE_FIGURES_OUT": str(staging),
+        "LECTURE_FIGURES_ONLY": ",".join(ids),
+        "LECTURE_FIGURES_FORMATS": ",".join(formats),
+    }
     try:
-        client.execute(env=environment)
+        with own_settings(book.parent / ".cache" / "matplotlib") as empty:
+            NotebookClient(
+                notebook,
+                timeout=None,
+                kernel_name="python3",
+                resources={"metadata": {"path": str(empty)}},
+            ).execute(env=os.environ | environment)
     except (CellExecutionError, DeadKernelError) as error:
         trace = re.sub(r"\x1b\[[0-9;]*m", "", str(error)).strip()
         raise FigureError(

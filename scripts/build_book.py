@@ -22,7 +22,8 @@ from sphinx.builders.html import StandaloneHTMLBuilder
 from sphinx.util.console import nocolor
 from steps import ROOT, digest, fail, say
 
-from lecture_utils.data import DataNotFoundError, absolute_folders
+from lecture_utils.data import DataNotFoundError
+from lecture_utils.kernels import own_settings
 
 BUILD = ROOT / "_build"
 # The theme's scripts report on themselves to the reader's console; their errors stay.
@@ -40,16 +41,6 @@ def settings_digest() -> str:
             if file.is_file() and file.suffix != ".pyc"
         )
     return digest(*files, extra=" ".join(str(file.relative_to(ROOT)) for file in files))
-
-
-def own_ipython() -> Path:
-    """Return a folder for IPython without what this machine's user has IPython do at its start."""
-    folder = ROOT / ".cache" / "ipython"
-    settings = folder / "profile_default" / "ipython_kernel_config.py"
-    settings.parent.mkdir(parents=True, exist_ok=True)
-    # Kernels of a build talk to this machine only; their warning about it would fill the output.
-    settings.write_text("get_config().IPKernelApp.log_level = 'ERROR'\n")
-    return folder
 
 
 def publish(built: Path, place: Path) -> None:
@@ -81,24 +72,20 @@ def build(profile: str) -> Path:
     StandaloneHTMLBuilder.epilog = ""  # it would name the working folder
     say(f"== Pages, profile {profile}")
     os.environ["LECTURE_PROFILE"] = profile
-    try:
-        os.environ.update(absolute_folders())
-    except DataNotFoundError as error:
-        fail("pages", str(error))
-    os.environ["IPYTHONDIR"] = str(own_ipython())
-    result = build_sphinx(
-        ROOT / "book",
-        work / "html",
-        path_config=ROOT / "_config.yml",
-        noconfig=True,  # there is no conf.py
-        confoverrides={
-            "external_toc_path": str(ROOT / "_toc.yml"),
-            "latex_individualpages": False,
-            "nitpicky": True,
-        },
-        warningiserror=True,
-        keep_going=True,
-    )
+    with own_settings(ROOT / ".cache" / "matplotlib"):
+        result = build_sphinx(
+            ROOT / "book",
+            work / "html",
+            path_config=ROOT / "_config.yml",
+            noconfig=True,  # there is no conf.py
+            confoverrides={
+                "external_toc_path": str(ROOT / "_toc.yml"),
+                "latex_individualpages": False,
+                "nitpicky": True,
+            },
+            warningiserror=True,
+            keep_going=True,
+        )
     if result != 0:
         fail(
             f"pages, profile {profile}",
@@ -125,6 +112,8 @@ def main() -> None:
                 say("Another build of this profile is running; this one waits for it.")
                 fcntl.flock(lock, fcntl.LOCK_EX)
             place = build(profile)
+    except DataNotFoundError as error:
+        fail("pages", str(error))
     except OSError as error:
         fail("pages", f"{error.filename}: {error.strerror}. Free some space or check the rights.")
     except KeyboardInterrupt:

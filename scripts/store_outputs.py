@@ -15,8 +15,9 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from steps import ROOT, fail, say
 
-from lecture_utils.data import absolute_folders
+from lecture_utils.data import DataNotFoundError
 from lecture_utils.files import write_atomically
+from lecture_utils.kernels import own_settings
 
 CHECKED_TAG = "nbval-check-output"
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
@@ -51,12 +52,15 @@ def store(path: Path) -> None:
     """Run one notebook and write it back."""
     notebook = nbformat.read(path, as_version=4)
     try:
-        NotebookClient(
-            notebook,
-            timeout=180,
-            kernel_name="python3",
-            resources={"metadata": {"path": str(path.parent)}},
-        ).execute()
+        with own_settings(ROOT / ".cache" / "matplotlib") as empty:
+            NotebookClient(
+                notebook,
+                timeout=1800,  # a cell that hangs
+                kernel_name="python3",
+                resources={"metadata": {"path": str(empty)}},
+            ).execute()
+    except DataNotFoundError as error:
+        fail(f"run {path}", str(error))
     except CellExecutionError as error:
         fail(f"run {path}", f"a cell failed, and the notebook was left as it is.\n{error}")
     write(path, notebook)
@@ -70,8 +74,6 @@ def main() -> None:
     parser.add_argument("--no-run", action="store_true", help="only remove what is not compared")
     options = parser.parse_args()
     os.environ["LECTURE_PROFILE"] = "ci"
-    os.environ.update(absolute_folders())
-    os.environ.pop("MPLBACKEND", None)
     for path in options.notebooks:
         if not path.is_file():
             fail("store outputs", f"{path} is not a file. Give notebooks below book/.")

@@ -5,6 +5,10 @@ folder, `.cache/execution/<profile>-<hash>`, and the hash is taken over whatever
 output: the modules of `lecture_utils` that the notebook imports, directly or through others, with
 the data and the checkpoints beside them; its quiz; the pinned packages; the data sets found on this
 machine; the device and the precision.
+
+What a cell writes to stderr is a fault of the book, and ends the build: a warning of Python, a
+traceback, a message of the cell. What a library says about the machine is not: the build prints it
+and the page goes without it.
 """
 
 from __future__ import annotations
@@ -23,18 +27,40 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
+from docutils import nodes
 from myst_nb.core.read import create_nb_reader
+from sphinx.transforms import SphinxTransform
+from sphinx.util import logging
 
 if TYPE_CHECKING:
+    import nbformat
     from sphinx.application import Sphinx
     from sphinx.environment import BuildEnvironment
 
+LOGGER = logging.getLogger(__name__)
 PACKAGE = "lecture_utils"
 QUIZZES = "quizzes"
-# Seconds after which a cell counts as hanging. On a machine with nothing else to do a whole notebook
-# takes 25 s in `ci` and 60 s in `book`; `full` trains.
-CELL_TIMEOUT = {"ci": 150, "book": 300, "full": 7 * 24 * 3600}
+# Seconds after which a cell counts as hanging, also on a slow machine with other work: a whole
+# notebook takes about 25 s in `ci` and 60 s in `book` on two cores. `full` trains.
+HANGING = 1800
+TRAINING = 7 * 24 * 3600
 UNUSED_DAYS = 7
+# How lines begin that a library writes about the machine, not about the code that it runs.
+MACHINE = re.compile(
+    "|".join(
+        (
+            r"\[[WE][^\]]*\.(cpp|cc|cu|mm):\d+\]",  # PyTorch's core: a processor without NNPACK
+            r"lib(g|i)omp: |OMP: ",  # OpenMP: a number of threads that it cannot use
+            r"(Intel|INTEL) (MKL|oneMKL) ",
+            r"Error in cpuinfo: ",  # a processor that PyTorch does not know
+            r"Fontconfig (error|warning): ",
+            r"Matplotlib (is building the font cache|created a temporary)",
+            r"mkdir -p failed for path|.* is not a writable (cache )?directory",
+            r"\d+\.\d+s - ",  # ipykernel's debugger, about frozen modules
+            r"\S+:\d+: UserWarning: (CUDA initialization|Can't initialize NVML)",
+        )
+    )
+)
 
 
 def code_of(notebook: dict[str, Any]) -> str:
@@ -205,6 +231,73 @@ def folder_of(notebook: dict[str, Any], root: Path) -> Path:
     return root / ".cache" / "execution" / name
 
 
+def keep(
+    source: Path, executed: nbformat.NotebookNode, root: Path, seconds: float
+) -> None:
+    """Keep the outputs of a notebook that something else has executed, for the next build.
+
+    The profile and the data must be those of the execution, as the environment names them.
+    """
+    from jupyter_cache import get_cache
+    from jupyter_cache.base import CacheBundleIn
+
+    environment.cache_clear()  # it may be another than that of the last call
+    cache = get_cache(folder_of(json.loads(source.read_text("utf-8")), root))
+    cache.cache_notebook_bundle(
+        CacheBundleIn(
+            executed, str(source), data={"execution_seconds": seconds}
+        ),
+        check_validity=False,
+        overwrite=True,
+    )
+
+
+def divide(text: str) -> tuple[str, str]:
+    """Divide what was written to stderr: what code wrote, and what libraries say of the machine.
+
+    A line that is indented belongs to the line before it.
+    """
+    code: list[str] = []
+    machine: list[str] = []
+    place = code
+    for line in text.splitlines():
+        if MACHINE.match(line):
+            place = machine
+        elif line.strip() and not line[0].isspace():
+            place = code
+        place.append(line)
+    return "\n".join(code).strip(), "\n".join(machine).strip()
+
+
+class JudgeStderr(SphinxTransform):
+    """Take what cells wrote to stderr out of the page, and say what it was."""
+
+    default_priority = 300
+
+    def apply(self, **kwargs: Any) -> None:
+        """Go through the outputs of a page."""
+        for block in list(self.document.findall(nodes.literal_block)):
+            if not {"output", "stderr"} <= set(block["classes"]):
+                continue
+            code, machine = divide(block.astext())
+            if machine:
+                LOGGER.info(
+                    "%s: this machine's libraries say:\n%s",
+                    self.env.docname,
+                    machine,
+                )
+            if code:
+                LOGGER.warning(
+                    "a cell wrote to stderr:\n%s\nMend what causes it; where it is about the machine "
+                    "and not about the code, add its beginning to MACHINE in %s",
+                    code,
+                    Path(__file__).name,
+                    location=block,
+                    type="stderr",
+                )
+            block.parent.remove(block)
+
+
 def used_caches(env: BuildEnvironment) -> dict[str, str]:
     """Return which cache each page was made from; kept with the environment between builds."""
     if not hasattr(env, "lecture_caches"):
@@ -246,7 +339,7 @@ def choose_cache(app: Sphinx, docname: str, source: list[str]) -> None:
     used_caches(app.env)[docname] = str(cache)
     settings = {
         "execution_cache_path": str(cache),
-        "execution_timeout": CELL_TIMEOUT.get(profile(), CELL_TIMEOUT["book"]),
+        "execution_timeout": TRAINING if profile() == "full" else HANGING,
     }
     path = Path(app.env.doc2path(docname))
     source[0] = with_settings(source[0], path, settings)
@@ -280,6 +373,7 @@ def outdated(app: Sphinx, env: BuildEnvironment, *_: set[str]) -> list[str]:
 
 def setup(app: Sphinx) -> dict[str, bool]:
     """Register with Sphinx."""
+    app.add_transform(JudgeStderr)
     app.connect("source-read", choose_cache)
     app.connect("env-get-outdated", outdated)
     app.connect("build-finished", forget_unused)

@@ -458,10 +458,16 @@ def test_the_build_recovers_and_runs_only_what_it_must(tmp_path):
 
     def build() -> tuple[int, str, int]:
         done = subprocess.run(
-            [sys.executable, "scripts/build_book.py"], cwd=tmp_path, capture_output=True, text=True
+            [sys.executable, "scripts/build_book.py"],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            env=settings,
         )
         output = re.sub(r"\x1b\[[0-9;]*m", "", done.stdout + done.stderr)
         return done.returncode, output, len(re.findall("Executing notebook using", output))
+
+    settings = readers_settings(tmp_path / "reader")
 
     code = "import lecture_utils\nprint('made', 6 * 7)"
     page.write_text(nbformat.writes(notebook("# Page", code)))
@@ -504,9 +510,77 @@ def test_the_build_recovers_and_runs_only_what_it_must(tmp_path):
     assert (status, runs) == (0, 0), output
     assert "Two." in (published / "intro.html").read_text()
 
+    said = "[W NNPACK.cpp:64] Could not initialize NNPACK! Reason: Unsupported hardware.\\n"
+    code = f"import os\nn = os.write(2, b'{said}')\n{SETTINGS}"
+    page.write_text(nbformat.writes(notebook("# Page", code)))
+    status, output, _ = build()
+    assert status == 0 and "this machine's libraries say:\n[W NNPACK" in output, output
+    text = (published / "page.html").read_text()
+    assert "NNPACK" not in BeautifulSoup(text, "html.parser").find(class_="cell_output").text
+    assert f"black True {sys.prefix} []" in text, text
+
     page.write_text(nbformat.writes(notebook("# Page", "import sys\nsys.stderr.write('odd\\n')")))
     status, output, _ = build()
-    assert status == 1 and "stderr was found" in output, output
+    assert status == 1 and "a cell wrote to stderr:\nodd\n" in output, output
+
+
+# What a notebook shows of the settings that it runs with.
+SETTINGS = """
+import sys
+from pathlib import Path
+from matplotlib import get_backend, rcParams
+print(rcParams["text.color"], "inline" in get_backend(), sys.prefix, list(Path().iterdir()))
+"""
+
+
+def readers_settings(folder: Path) -> dict[str, str]:
+    """The environment of a reader who has settings of their own, all of which would do harm."""
+    home = folder / "home"
+    files = {
+        "kernels/python3/kernel.json": json.dumps(
+            {"argv": ["/nowhere/python", "{connection_file}"], "display_name": "Mine"}
+        ),
+        "matplotlibrc": "text.color: white\nsavefig.facecolor: black\n",
+        "home/.config/matplotlib/matplotlibrc": "text.color: white\n",
+        "home/.ipython/profile_default/startup/00.py": "raise SystemExit('start-up file')",
+        "start.py": "raise SystemExit('PYTHONSTARTUP')",
+    }
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    for path in [*home.rglob("*"), home]:
+        path.chmod(0o500)
+    return os.environ | {
+        "HOME": str(home),
+        "IPYTHONDIR": str(home / ".ipython"),
+        "JUPYTER_PATH": str(folder),
+        "MATPLOTLIBRC": str(folder / "matplotlibrc"),
+        "MPLBACKEND": "TkAgg",
+        "MPLCONFIGDIR": str(home / ".config" / "matplotlib"),
+        "PYTHONSTARTUP": str(folder / "start.py"),
+        "PYTHONWARNINGS": "default",
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "machine"),
+    [
+        ("odd", "odd", ""),
+        ("libgomp: Invalid value for environment variable OMP_NUM_THREADS: 0\n", "", "libgomp"),
+        ("[W123 NNPACK.cpp:61] Could not initialize NNPACK!\nodd\n", "odd", "NNPACK"),
+        ("a.py:1: DeprecationWarning: old\n  f()\n", "DeprecationWarning: old\n  f()", ""),
+        (
+            "/x/torch/cuda/__init__.py:9: UserWarning: CUDA initialization: old driver\n  return f()\n",
+            "",
+            "return f()",
+        ),
+        ("Traceback (most recent call last):\n  File\nOSError: OMP: x", "OSError: OMP: x", ""),
+    ],
+)
+def test_what_is_written_to_stderr_is_of_the_code_or_of_the_machine(text, code, machine):
+    of_code, of_machine = lecture_execution.divide(text)
+    assert code in of_code and bool(of_code) == bool(code)
+    assert machine in of_machine and bool(of_machine) == bool(machine)
 
 
 @pytest.fixture

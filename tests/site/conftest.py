@@ -22,6 +22,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 SITE = Path(os.environ.get("LECTURE_SITE") or ROOT / "_build" / "ci" / "html").resolve()
+HANGING = 600_000  # milliseconds; on a slow machine a page only takes longer
 NOT_RUN = "BROWSER TESTS NOT RUN"
 
 
@@ -82,7 +83,9 @@ def browser() -> Iterator[Any]:
     with sync_playwright() as playwright:
         for path in _executables():
             try:
-                chromium = playwright.chromium.launch(executable_path=path, args=arguments)
+                chromium = playwright.chromium.launch(
+                    executable_path=path, args=arguments, timeout=HANGING
+                )
             except Error as error:
                 reasons.append(f"{path or 'Playwright'}: {str(error).strip().splitlines()[0]}")
                 continue
@@ -149,6 +152,7 @@ def open_page(browser: Any, site: Path) -> Iterator[Any]:
             reduced_motion="reduce",
             has_touch=touch,
         )
+        context.set_default_timeout(HANGING)
         contexts.append(context)
         opened = Opened(context.new_page())
         page = opened.page

@@ -364,7 +364,7 @@ def test_search_finds_a_word(open_page: Any, address: str, how: str):
         field.fill(word)
         field.press("Enter")
         page.wait_for_url("**/search.html?*")
-        page.wait_for_selector(f"#search-results li a[href*='{page_name}']", timeout=15_000)
+        page.wait_for_selector(f"#search-results li a[href*='{page_name}']")
         assert not opened.console
         assert not opened.elsewhere
 

@@ -93,12 +93,11 @@ def test_a_killed_process_ends_with_the_same_weights(tmp_path):
     )
     state = tmp_path / "killed.safetensors"
     process = subprocess.Popen([sys.executable, program, state, "0.05"])
-    deadline = time.monotonic() + 60
-    while not state.exists() and time.monotonic() < deadline:
+    while not state.exists() and process.poll() is None:
         time.sleep(0.02)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
-    assert state.exists(), "the training was killed before it wrote a state"
+    assert state.exists(), "the training ended without a state"
 
     def finish(path):
         done = subprocess.run(
