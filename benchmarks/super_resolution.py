@@ -20,10 +20,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
 from torch.nn import functional as F
 
 from lecture_utils import checkpoints, data, start
+from lecture_utils.data.store import IMAGE_SUFFIXES
 from lecture_utils.metrics import psnr, ssim
 from lecture_utils.resize import imresize, modcrop
 from lecture_utils.super_resolution.networks import (
@@ -35,8 +35,6 @@ from lecture_utils.super_resolution.networks import (
 )
 from lecture_utils.super_resolution.training import eight_bit_luminance, in_colour
 from lecture_utils.timing import median_seconds
-
-SUFFIXES = {".png", ".bmp", ".jpg", ".jpeg", ".tif", ".tiff"}
 
 
 def interpolation(mode):
@@ -55,18 +53,9 @@ def images_of(folder):
     """Return the benchmark's name and its images, uint8 (H, W, 3) or (H, W)."""
     if folder is None:
         return data.super_resolution_benchmark()
-    files = sorted(p for p in Path(folder).iterdir() if p.suffix.lower() in SUFFIXES)
-    if not files:
-        sys.exit(f"{folder} holds no image ({', '.join(sorted(SUFFIXES))}). Name another folder.")
-    found = {}
-    for path in files:
-        with Image.open(path) as image:
-            if image.mode not in ("L", "1", "RGB", "RGBA", "P"):
-                sys.exit(
-                    f"{path} has the mode {image.mode}; convert it to 8-bit grey or RGB first."
-                )
-            grey = image.mode in ("L", "1")
-            found[path.stem] = np.asarray(image.convert("L" if grey else "RGB"))
+    found = data.pictures.read_folder(folder, mode=None)
+    if not found:
+        sys.exit(f"{folder} holds no image ({', '.join(IMAGE_SUFFIXES)}). Name another folder.")
     return Path(folder).name, found
 
 

@@ -24,6 +24,7 @@ from typing import Any
 
 import numpy as np
 
+from lecture_utils.data import DataCorruptError, pictures
 from lecture_utils.show import (
     PAGE,
     Explorer,
@@ -251,14 +252,15 @@ class Picture:
     def decode(self, content: bytes, name: str) -> tuple[Pixels, str]:
         """Return an uploaded picture, with the default's channels, and what was done to it."""
         from PIL import Image as Pillow
-        from PIL import ImageOps
 
-        # TODO: the package's one reader for pictures, when it is there.
+        mode: pictures.Mode = "L" if self.default.ndim == 2 else "RGB"
         try:
-            opened = ImageOps.exif_transpose(Pillow.open(io.BytesIO(content)))
-            image = opened.convert("L" if self.default.ndim == 2 else "RGB")
-        except (OSError, SyntaxError, ValueError) as error:
+            decoded = pictures.decode(io.BytesIO(content), name, mode)
+        except DataCorruptError:  # its text is a sentence
+            raise
+        except Exception as error:  # decoders raise nearly anything
             raise ValueError(_unreadable(name)) from error
+        image = Pillow.fromarray(decoded)
         width, height = image.size
         said = f"{name}: {width} × {height} pixels"
         if max(width, height) > self.largest:

@@ -16,14 +16,14 @@ import zipfile
 from collections.abc import Callable, Iterable
 from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from lecture_utils.data import pictures
 from lecture_utils.data.records import get
 from lecture_utils.data.store import (
-    IMAGE_SUFFIXES,
     DataCorruptError,
     DataNotFoundError,
     DataUnreadableError,
@@ -172,7 +172,7 @@ def imagenet_256(
     """Return ImageNet images, uint8 (256, 256, 3), by WordNet id in its order; at most ``limit``."""
     paths = sorted(locate("imagenet_256", run).glob("n*.jpg"))
     return {
-        path.stem: _read_image(path)
+        path.stem: pictures.read(path)
         for path in paths[: _count(limit, len(paths))]
     }
 
@@ -185,8 +185,8 @@ def flickr8k_256(
     with reading(path), zipfile.ZipFile(path) as archive:
         names = _images_in(archive)
         images = {
-            name.removesuffix(".jpg"): _decode(
-                BytesIO(archive.read(name)), "RGB"
+            name.removesuffix(".jpg"): pictures.decode(
+                BytesIO(archive.read(name)), f"{name} in {path}"
             )
             for name in names[: _count(limit, len(names))]
         }
@@ -231,7 +231,9 @@ def celeba_10k(limit: int | None = None, *, run: Run | None = None) -> Array:
         names = names[: _count(limit, len(names))]
         faces = np.empty((len(names), 109, 89, 3), np.uint8)
         for face, name in zip(faces, names, strict=True):
-            face[...] = _decode(BytesIO(archive.read(name)), "RGB")
+            face[...] = pictures.decode(
+                BytesIO(archive.read(name)), f"{name} in {path}"
+            )
         return faces
 
 
@@ -291,7 +293,7 @@ def cifar10(
             )
         path = folder / "train_0_9999.png"
         with reading(path):
-            images = _read_image(path).reshape(len(labels), 32, 32, 3)
+            images = pictures.read(path).reshape(len(labels), 32, 32, 3)
         count = _count(limit, len(images))
         return images[:count], labels[:count]
     # torchvision's CIFAR10 reads the version made of pickles, and a pickle can
@@ -384,18 +386,15 @@ def style_images(*, run: Run | None = None) -> dict[str, Array]:
 
     ``Tuebingen_Neckarfront`` and ``vangogh_starry_night`` are always among them.
     """
-    return {
-        path.stem: _read_image(path)
-        for path in _image_paths(locate("style_images", run))
-    }
+    return pictures.read_folder(locate("style_images", run))
 
 
 def textures_portilla(*, run: Run | None = None) -> dict[str, Array]:
     """Return metal, nuts, reptil_skin and text, uint8 (256, 256), and pebbles, (256, 256, 3)."""
     folder = locate("textures_portilla", run)
     return {
-        path.stem: _read_image(path, "L" if path.suffix == ".pgm" else "RGB")
-        for path in _image_paths(folder)
+        path.stem: pictures.read(path, "L" if path.suffix == ".pgm" else "RGB")
+        for path in pictures.pictures_in(folder)
     }
 
 
@@ -482,23 +481,11 @@ def check(name: str) -> list[str]:
 # Reading
 
 
-def _decode(stream: BinaryIO | Path, mode: str) -> Array:
-    from PIL import Image
-
-    with Image.open(stream) as image:
-        return np.array(image.convert(mode))
-
-
-def _read_image(path: Path, mode: str = "RGB") -> Array:
-    with reading(path):
-        return _decode(path, mode)
-
-
 def _stack(paths: Iterable[Path]) -> Array:
     """Read images of 128x128 pixels into one array."""
     images = []
     for path in paths:
-        image = _read_image(path)
+        image = pictures.read(path)
         if image.shape != (128, 128, 3):
             raise DataCorruptError(
                 f"{path} has {image.shape[0]}x{image.shape[1]} pixels; 128x128"
@@ -509,9 +496,9 @@ def _stack(paths: Iterable[Path]) -> Array:
     return np.stack(images)
 
 
-def _embedded_images(name: str, mode: str) -> dict[str, Array]:
+def _embedded_images(name: str, mode: pictures.Mode) -> dict[str, Array]:
     return {
-        path.stem: _read_image(path, mode) for path in _embedded_files(name)
+        path.stem: pictures.read(path, mode) for path in _embedded_files(name)
     }
 
 
@@ -530,19 +517,17 @@ def _recorded_images(
         for f in get(name).files
         if f.name.startswith(folder)
     ]
-    return {path.stem: _read_image(path) for path in paths if path is not None}
-
-
-def _image_paths(folder: Path) -> list[Path]:
-    return sorted(
-        path
-        for path in folder.iterdir()
-        if path.suffix.lower() in IMAGE_SUFFIXES
-    )
+    return {
+        path.stem: pictures.read(path) for path in paths if path is not None
+    }
 
 
 def _images_in(archive: zipfile.ZipFile) -> list[str]:
-    return sorted(name for name in archive.namelist() if name.endswith(".jpg"))
+    return sorted(
+        name
+        for name in archive.namelist()
+        if name.endswith(".jpg") and pictures.is_picture(name)
+    )
 
 
 def _read_idx(path: Path, axes: int) -> Array:
@@ -586,7 +571,7 @@ def _mnist_sprites(folder: Path, split: Split) -> tuple[Array, Labels]:
     images = []
     for path in batches.values():
         with reading(path):
-            images.append(_decode(path, "L").reshape(3000, 28, 28))
+            images.append(pictures.read(path, "L").reshape(3000, 28, 28))
     rows = [
         np.arange(3000 * number, 3000 * (number + 1)) for number in batches
     ]
@@ -599,7 +584,8 @@ def _by_number(paths: Iterable[Path]) -> dict[int, Path]:
     numbered = [
         (int(found[0]), path)
         for path in paths
-        if (found := re.findall(r"\d+", path.stem))
+        if pictures.is_picture(path.name)
+        and (found := re.findall(r"\d+", path.stem))
     ]
     return dict(sorted(numbered))
 

@@ -14,7 +14,10 @@ from lecture_utils.data.records import DataSet, File, get
 from lecture_utils.files import give_usual_rights, obstacle
 from lecture_utils.runtime import Run
 
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".pgm")
+IMAGE_SUFFIXES = (
+    *(".png", ".jpg", ".jpeg", ".bmp", ".pgm", ".ppm"),
+    *(".webp", ".tif", ".tiff"),
+)
 FOLDER_VARIABLES = ("LECTURE_DATA_DIR", "LECTURE_CACHE_DIR")
 _USED: set[str] = set()
 
@@ -244,11 +247,6 @@ def reading(path: Path) -> Iterator[None]:
                 obstacle(path)
                 or f"{path} cannot be read ({error.strerror}). Check the disk"
                 " or the network drive that it lies on, and try again."
-            ) from error
-        if type(error).__name__ == "DecompressionBombError":
-            raise DataCorruptError(
-                f"{path} has more pixels than are read ({error}). Make it"
-                " smaller, or take it out of the folder."
             ) from error
         raise DataCorruptError(
             f"{path} cannot be read ({type(error).__name__}: {error}). It is"

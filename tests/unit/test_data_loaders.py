@@ -659,3 +659,31 @@ def test_what_is_found_is_without_a_problem(name):
     if data.find(name) is None:
         pytest.skip(f"NOT RUN: {name} is neither in LECTURE_DATA_DIR nor in the cache")
     assert data.check(name) == []
+
+
+# Beside the files, what file managers leave
+
+
+def test_what_macos_leaves_in_folders_and_archives_is_no_picture(folder):
+    place = folder / data.get("style_images").folder
+    for name in ("Tuebingen_Neckarfront.jpg", "vangogh_starry_night.jpg"):
+        save(place / name, image_of(8, 9, 3))
+        (place / f"._{name}").write_bytes(b"\0\5\x16\7")
+    assert list(data.style_images()) == ["Tuebingen_Neckarfront", "vangogh_starry_night"]
+
+    place = folder / data.get("facades").folder
+    for side, kind in (("trainA", "jpg"), ("trainB", "png"), ("testA", "jpg"), ("testB", "png")):
+        save(place / side / f"1_{side[-1]}.{kind}", image_of(128, 128, 3))
+        (place / side / f"._2_{side[-1]}.{kind}").write_bytes(b"\0\5\x16\7")
+    assert data.facades("train")[0].shape == (1, 128, 128, 3)
+
+    place = folder / data.get("celeba_10k").folder
+    place.mkdir(parents=True)
+    face = io.BytesIO()
+    Image.fromarray(image_of(109, 89, 3)).save(face, "jpeg")
+    with zipfile.ZipFile(place / "celeba_10k_89x109.zip", "w") as archive:
+        archive.writestr("000001.jpg", face.getvalue())
+        archive.writestr("__MACOSX/._000001.jpg", b"\0\5\x16\7")
+    (place / "list_attr_celeba_10k.txt").write_text("1\nSmiling\n000001.jpg 1\n")
+    assert data.celeba_10k().shape == (1, 109, 89, 3)
+    assert data.celeba_10k_attributes()[1].tolist() == [[True]]

@@ -377,6 +377,20 @@ def test_a_phone_s_picture_stands_upright():
     assert shown(live)[0].shape == (40, 20, 3)
 
 
+def test_a_logo_lies_on_white_and_a_scan_keeps_its_greys():
+    live = own()
+    upload(live, encoded(np.zeros((6, 8, 4), np.uint8)))
+    assert (shown(live)[0] == 255).all()
+    upload(live, encoded(np.full((6, 8), 0x8080, np.uint16)))
+    assert (shown(live)[0] == 128).all()
+
+
+def test_an_upload_that_is_too_large_is_a_sentence():
+    live = own()
+    upload(live, encoded(np.zeros((14_000, 13_500), bool)), name="wall.png")
+    assert "wall.png has more pixels than are read" in said(live)
+
+
 def test_an_upload_that_is_no_picture_is_refused_until_the_next(monkeypatch):
     live = own()
     upload(live, b"%PDF-1.7", name="slides.pdf")

@@ -49,8 +49,14 @@ def test_what_it_cannot_do_is_a_sentence(tmp_path):
     assert "there are: nearest" in run("--methods", "edsr").stderr
 
 
-def test_an_image_of_16_bits_is_refused_with_a_sentence(tmp_path):
-    Image.fromarray(np.arange(4096, dtype=np.uint16).reshape(64, 64)).save(tmp_path / "deep.png")
-    done = run("--set", str(tmp_path), "--scales", "3", "--device", "cpu", "--methods", "nearest")
-    assert done.returncode == 1
-    assert "convert it to 8-bit grey or RGB first" in done.stderr
+def test_an_image_of_16_bits_is_measured_as_its_8_bits(tmp_path):
+    photo = data.photos()["chelsea"][60:160, 100:210, 0]
+    measured = []
+    for name, image in (("deep", photo.astype(np.uint16) * 257), ("flat", photo)):
+        (tmp_path / name).mkdir()
+        Image.fromarray(image).save(tmp_path / name / "cat.png")
+        (tmp_path / name / "._cat.png").write_bytes(b"what macOS leaves")
+        options = ["--scales", "3", "--device", "cpu", "--methods", "nearest", "--json"]
+        (row,) = json.loads(run("--set", str(tmp_path / name), *options).stdout)["rows"]
+        measured.append((row["psnr"], row["ssim"]))
+    assert measured[0] == measured[1]
