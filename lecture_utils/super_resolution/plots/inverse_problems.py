@@ -9,10 +9,18 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from lecture_utils.layout import parts, place, use
+from lecture_utils.metrics import psnr
 from lecture_utils.show import COLOURS, DPI, PAGE
+from lecture_utils.super_resolution.degrade import Degradation, gaussian_kernel
+from lecture_utils.super_resolution.solvers import (
+    pseudo_inverse as pseudo_inverse_of,
+)
+from lecture_utils.super_resolution.solvers import tikhonov as tikhonov_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -20,6 +28,37 @@ if TYPE_CHECKING:
 Array = NDArray[Any]
 
 _STYLES = ("-", "--", "-.", ":")
+
+
+def preview(
+    hr: Tensor, generator: torch.Generator
+) -> tuple[dict[str, Tensor], list[str]]:
+    """Return what the section arrives at, by name, and a sentence for each.
+
+    Parameters
+    ----------
+    hr
+        A photograph, (3, H, W) in [0, 1], sides multiples of 4.
+    generator
+        Draws the camera's noise.
+    """
+    scale = 4
+    camera = Degradation(gaussian_kernel(2.4), scale)
+    lr = camera.apply(hr)
+    drawn = torch.randn(lr.shape, generator=generator, dtype=lr.dtype)
+    lr = lr + 3 / 255 * drawn
+    images = {
+        "LR image": lr.repeat_interleave(4, 1).repeat_interleave(4, 2),
+        "exact solution": pseudo_inverse_of(lr, camera),
+        "regularised": tikhonov_of(lr, camera, 0.03),
+        "HR image": hr,
+    }
+    sentences = ["what the camera gives"]
+    for name in ("exact solution", "regularised"):
+        estimate = images[name].clamp(0, 1)
+        value = psnr(estimate.float(), hr.float(), border=scale)
+        sentences.append(f"{value:.1f} dB")
+    return images, [*sentences, "what the camera saw"]
 
 
 def forward_model(
@@ -137,15 +176,16 @@ def pseudo_inverse(
 def tikhonov(
     panels: Mapping[str, Array],
     taus: Array,
-    curves: Mapping[str, Sequence[float]],
+    curves: Mapping[int, Sequence[float]],
     marks: Sequence[float],
-    baseline: tuple[str, float],
+    baseline: float,
     residuals: Mapping[str, Sequence[float]],
 ) -> Figure:
     """Draw six panels of one size; below, PSNR and residual against tau.
 
-    ``curves`` are in dB, ``baseline`` the name and the PSNR of a line across them, ``marks`` the
-    panels' tau; ``residuals`` are over their expected value at the truth.
+    ``curves`` are in dB, by the noise in grey levels; ``baseline`` is the PSNR of bi-cubic
+    interpolation at noise 5, ``marks`` are the panels' tau; ``residuals`` are over their expected
+    value at the truth.
     """
     import matplotlib.pyplot as plt
 
@@ -160,13 +200,14 @@ def tikhonov(
 
     left, right = fig.subplots(1, 2)
     looks = list(zip(_STYLES, (2, 4, 0, 3), strict=True))
-    for (name, curve), (style, colour) in zip(
+    for (level, curve), (style, colour) in zip(
         curves.items(), looks, strict=False
     ):
+        name = f"noise {level}"
         left.semilogx(taus, curve, style, color=COLOURS[colour], label=name)
         best = int(np.argmax(curve))
         left.plot(taus[best], curve[best], "o", color=COLOURS[colour])
-    left.axhline(baseline[1], color="0.45", lw=1, label=baseline[0])
+    left.axhline(baseline, color="0.45", lw=1, label="bi-cubic, noise 5")
     for mark, letter in zip(marks, "bcdef", strict=True):
         left.text(
             mark,
