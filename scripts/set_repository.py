@@ -16,7 +16,13 @@ from steps import ROOT, fail, say
 sys.path.insert(0, str(ROOT))
 from lecture_utils.files import write_atomically
 
-ADDRESS = re.compile(r"https://[\w.-]+/[\w.-]+/[\w.-]+")
+# A host, maybe with a port, and the path of a repository, in groups as deep as the host has them.
+ADDRESS = re.compile(
+    r"https://(?P<host>[a-z0-9.-]+)(?P<port>:\d{1,5})?(?P<path>(?:/[\w.~+%-]+)+)", re.A
+)
+# Parts of the address of a page that shows a repository, and not of the repository.
+PAGE = re.compile(r"/-/|/(blob|tree)/|/src/branch/|/\.\.?/")
+OWNER_AND_NAME = {"github.com", "bitbucket.org"}
 SETTING = re.compile(r'^(?P<before>repository:\n(?:  .*\n)*?  url: )"(?P<url>[^"]*)"', re.MULTILINE)
 CONSTANT = re.compile(r'^REPOSITORY = "(?P<address>[^"]*)"', re.MULTILINE)
 
@@ -38,6 +44,35 @@ if importlib.util.find_spec("lecture_utils") is None:
 """.rstrip()
 
 
+def checked(address: str) -> str:
+    """Return the address of a repository as it is written everywhere, or nothing for nothing.
+
+    Raises
+    ------
+    ValueError
+        If it is not one that pip, Colab and Binder can read.
+    """
+    address = address.strip().rstrip("/").removesuffix(".git")
+    if not address:
+        return ""
+    address = re.sub(r"^https://[^/]*", lambda host: host[0].lower(), address, flags=re.I)
+    found = ADDRESS.fullmatch(address)
+    parts = found["path"].strip("/").split("/") if found else []
+    deep = bool(found) and found["host"] in OWNER_AND_NAME
+    if not found or PAGE.search(f"{address}/"):
+        why = "it must be the https address of a repository"
+    elif len(parts) != 2 and deep:
+        why = f"on {found['host']} it must have an owner and a name"
+    elif len(parts) < 2 and found["host"] == "gitlab.com":
+        why = "on gitlab.com it must have a group and a name"
+    else:
+        return address
+    raise ValueError(
+        f"the address is {address!r}; {why}, such as https://github.com/owner/name or "
+        "https://git.example.edu:8443/group/course/name, or empty."
+    )
+
+
 def setup_cell(address: str) -> str:
     """Return the first code cell of a notebook for a book that is published at this address."""
     return CONSTANT.sub(f'REPOSITORY = "{address}"', SETUP_CELL)
@@ -51,12 +86,7 @@ def set_address(root: Path, address: str) -> list[Path]:
     ValueError
         If the address, the settings or a notebook is not as it must be; nothing is changed then.
     """
-    address = address.strip().rstrip("/").removesuffix(".git")
-    if address and not ADDRESS.fullmatch(address):
-        raise ValueError(
-            f"the address is {address!r}; it must be that of a repository, such as "
-            "https://github.com/owner/name, or empty."
-        )
+    address = checked(address)
     texts: dict[Path, str] = {}
     config = root / "_config.yml"
     old = config.read_text("utf-8")

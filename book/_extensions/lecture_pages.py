@@ -1,6 +1,8 @@
 """What the pages need that the theme and the other extensions do not do.
 
-- Launch buttons appear when `_config.yml` names the repository, and not before.
+- Launch buttons appear when `_config.yml` names the repository, and not before: Colab reads
+  repositories on GitHub only, Binder any. The theme knows neither hosts that it cannot guess nor
+  groups of groups.
 - What is folded away is a native ``<details>``: no script, and a screen reader knows it.
 - The summary of a folded code cell is named by its own text.
 - No id stands twice on a page: sphinx-exercise gives the content of every exercise the same.
@@ -12,6 +14,7 @@ from __future__ import annotations
 
 from html import escape
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlsplit
 
 from docutils import nodes
 from myst_nb.sphinx_ import HideCodeCellNode
@@ -23,19 +26,82 @@ if TYPE_CHECKING:
     from sphinx.config import Config
     from sphinx.util.docutils import SphinxTranslator
 
-LAUNCH = {
-    "notebook_interface": "jupyterlab",
-    "binderhub_url": "https://mybinder.org",
-    "colab_url": "https://colab.research.google.com",
-}
+# What the theme can write links to sources for. A host of one's own may be any of them;
+# `repository_provider` in the theme's options says which.
+PROVIDERS = ("github", "bitbucket", "gitlab")
+
+ICONS = {"Binder": "svg", "Colab": "png"}  # the theme's
 
 
-def launch_buttons(app: Sphinx, config: Config) -> None:
-    """Offer Colab and Binder where there is an address from which they can fetch the notebook."""
+def repository_provider(app: Sphinx, config: Config) -> None:
+    """Tell the theme what kind of host the repository is on, where it ends the build otherwise."""
     options = config.html_theme_options
-    options.pop("launch_buttons", None)
-    if options.get("repository_url"):
-        options["launch_buttons"] = dict(LAUNCH)
+    host = urlsplit(options.get("repository_url", "")).hostname or ""
+    known = [name for name in PROVIDERS if name in host]
+    if host and not options.get("repository_provider"):
+        options["repository_provider"] = known[0] if known else PROVIDERS[-1]
+
+
+def launch_links(address: str, branch: str, path: str) -> dict[str, str]:
+    """Return where a notebook of a repository can be run, by the name of the service.
+
+    ``path`` is the notebook's in the repository.
+    """
+    parts = urlsplit(address)
+    host, name = parts.netloc, parts.path.strip("/")
+    links = {}
+    if host == "github.com":
+        links["Colab"] = (
+            f"https://colab.research.google.com/github/{name}/blob/{branch}/{path}"
+        )
+        spec = f"gh/{name}"
+    elif host == "gitlab.com":
+        spec = f"gl/{quote(name, safe='')}"
+    else:
+        spec = f"git/{quote(address, safe='')}"
+    links["Binder"] = (
+        f"https://mybinder.org/v2/{spec}/{quote(branch, safe='')}?urlpath=lab/tree/{path}"
+    )
+    return links
+
+
+def launch_buttons(
+    app: Sphinx,
+    pagename: str,
+    templatename: str,
+    context: dict[str, Any],
+    doctree: Any,
+) -> None:
+    """Offer these links on the page of a notebook."""
+    options = app.config.html_theme_options
+    source = app.env.doc2path(pagename, base=False)
+    if not options.get("repository_url") or not source.endswith(".ipynb"):
+        return
+    folder = options.get("path_to_docs", "").strip("/")
+    links = launch_links(
+        options["repository_url"].strip("/"),
+        options.get("repository_branch") or "main",
+        f"{folder}/{source}".strip("/"),
+    )
+    buttons = [
+        {
+            "type": "link",
+            "url": url,
+            "text": service,
+            "tooltip": f"Run this notebook on {service}",
+            "icon": f"_static/images/logo_{service.lower()}.{ICONS[service]}",
+        }
+        for service, url in links.items()
+    ]
+    context["header_buttons"].append(
+        {
+            "type": "group",
+            "tooltip": "Run this notebook",
+            "icon": "fas fa-rocket",
+            "buttons": buttons,
+            "label": "launch-buttons",
+        }
+    )
 
 
 class FoldDropdowns(SphinxPostTransform):
@@ -120,7 +186,9 @@ def setup(app: Sphinx) -> dict[str, bool]:
     """Register with Sphinx."""
     app.setup_extension("myst_nb")
     app.setup_extension("sphinx_design")
-    app.connect("config-inited", launch_buttons)
+    app.connect("config-inited", repository_provider)
+    # After the theme has made the empty list, and before its own buttons.
+    app.connect("html-page-context", launch_buttons, priority=501)
     app.connect("html-page-context", list_of_references)
     app.add_node(
         HideCodeCellNode, html=(open_code_cell, close_code_cell), override=True

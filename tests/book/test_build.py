@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
 import pytest
@@ -16,12 +17,14 @@ from bs4 import BeautifulSoup
 from PIL import Image
 from sphinx.application import Sphinx
 from sphinx.util.docutils import docutils_namespace, patch_docutils
+from sphinx_book_theme.header_buttons import update_context_with_repository_info
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "book" / "_extensions"), str(ROOT / "scripts")]
 
 import build_book  # noqa: E402
 import lecture_execution  # noqa: E402 - the folders above are named first
+import lecture_pages  # noqa: E402
 import lecture_quiz  # noqa: E402
 import set_repository  # noqa: E402
 import setup as set_up  # noqa: E402
@@ -408,10 +411,75 @@ def test_one_address_for_the_settings_and_every_notebook(settings):
     assert nbformat.reads(page, 4)["cells"][1]["source"] == set_repository.SETUP_CELL
 
 
-@pytest.mark.parametrize("address", ["github.com/owner/name", "https://github.com/owner", 'a"b'])
+@pytest.mark.parametrize(
+    "address",
+    [
+        "github.com/owner/name",
+        "https://github.com/owner",
+        "https://github.com/owner/name/tree/main",
+        "https://gitlab.com/name",
+        "https://gitlab.com/group/name/-/tree/main",
+        "https://git.example.edu/",
+        "https://git.example.edu:port/group/name",
+        "https://token@git.example.edu/group/name",
+        "https://git.example.edu/group/name?ref=main",
+        "https://git.example.edu/group/{name}",
+        "git@github.com:owner/name.git",
+        "http://github.com/owner/name",
+        'a"b',
+    ],
+)
 def test_a_wrong_address_changes_nothing(settings, address):
-    with pytest.raises(ValueError, match="must be that of a repository"):
+    before = {path: path.read_text() for path in settings.rglob("*.*") if path.is_file()}
+    with pytest.raises(ValueError, match=r"it must (be the https address|have an? )"):
         set_repository.set_address(settings, address)
+    assert {path: path.read_text() for path in before} == before
+
+
+BINDER = "https://mybinder.org/v2/"
+PLACE = "/main?urlpath=lab/tree/book/generation/gaussian.ipynb"
+ADDRESSES = {
+    "https://github.com/owner/name": [
+        "https://colab.research.google.com/github/owner/name/blob/main/"
+        "book/generation/gaussian.ipynb",
+        f"{BINDER}gh/owner/name{PLACE}",
+    ],
+    "https://gitlab.com/group/name": [f"{BINDER}gl/group%2Fname{PLACE}"],
+    "https://gitlab.com/group/of/groups/name": [f"{BINDER}gl/group%2Fof%2Fgroups%2Fname{PLACE}"],
+    "https://bitbucket.org/owner/name": [
+        f"{BINDER}git/https%3A%2F%2Fbitbucket.org%2Fowner%2Fname{PLACE}"
+    ],
+    "https://git.example.edu:8443/~user/name": [
+        f"{BINDER}git/https%3A%2F%2Fgit.example.edu%3A8443%2F~user%2Fname{PLACE}"
+    ],
+    "https://git.example.edu/name": [f"{BINDER}git/https%3A%2F%2Fgit.example.edu%2Fname{PLACE}"],
+}
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+def test_the_theme_takes_every_address_that_can_be_set(address):
+    options = {"repository_url": set_repository.checked(f"{address}.git/")}
+    config = SimpleNamespace(html_theme_options=options, html_context={})
+    lecture_pages.repository_provider(None, config)
+    update_context_with_repository_info(SimpleNamespace(config=config))
+    links = lecture_pages.launch_links(
+        options["repository_url"], "main", "book/generation/gaussian.ipynb"
+    )
+    assert list(links.values()) == ADDRESSES[address]
+
+
+def test_a_book_on_a_host_of_ones_own_has_a_button_for_binder(book):
+    address = "https://git.example.edu:8443/~user/name"
+    with (book.source / "conf.py").open("a") as file:
+        file.write(
+            "html_theme = 'sphinx_book_theme'\n"
+            f"html_theme_options = {{'repository_url': {address!r}, 'path_to_docs': 'book'}}\n"
+        )
+    assert book.build() == ""
+    [link] = book.page("generation/gaussian").select(".dropdown-launch-buttons a")
+    assert [link["href"]] == ADDRESSES[address]
+    assert (book.pages / "generation" / link.find("img")["src"]).resolve().is_file()
+    assert not book.page("figures").select(".dropdown-launch-buttons")
 
 
 def test_a_notebook_without_the_constant_changes_nothing(settings):
@@ -581,67 +649,6 @@ def test_what_is_written_to_stderr_is_of_the_code_or_of_the_machine(text, code, 
     of_code, of_machine = lecture_execution.divide(text)
     assert code in of_code and bool(of_code) == bool(code)
     assert machine in of_machine and bool(of_machine) == bool(machine)
-
-
-@pytest.fixture
-def environment(tmp_path, monkeypatch):
-    """An environment that is set up, and the list of the commands that set-up runs."""
-    for name in ("requirements.txt", "pyproject.toml"):
-        (tmp_path / name).write_text("pins")
-    venv = tmp_path / ".venv"
-    (venv / "bin").mkdir(parents=True)
-    (venv / "bin" / "python").touch()
-    monkeypatch.setattr(set_up, "ROOT", tmp_path)
-    monkeypatch.setattr(set_up, "VENV", venv)
-    monkeypatch.setattr(set_up, "VENV_PYTHON", venv / "bin" / "python")
-    monkeypatch.setattr(set_up, "INSTALLED", venv / "book-stamp")
-    monkeypatch.setattr(set_up, "INSTALLING", venv / "book-installing")
-    monkeypatch.setattr(set_up, "_has_pip", lambda: True)
-    commands: list[str] = []
-    monkeypatch.setattr(set_up, "run_step", lambda step, command, advice: commands.append(step))
-    set_up.python_environment()
-    commands.clear()
-    return tmp_path, commands
-
-
-def test_set_up_skips_what_is_done(environment):
-    set_up.python_environment()
-    assert environment[1] == []
-
-
-def test_set_up_installs_again_when_the_pins_change(environment):
-    folder, commands = environment
-    (folder / "requirements.txt").write_text("other pins")
-    set_up.python_environment()
-    assert [command.split(" (")[0] for command in commands] == [
-        "Python packages",
-        "Package lecture_utils",
-    ]
-
-
-def test_set_up_starts_over_after_an_interruption(environment, monkeypatch):
-    folder, commands = environment
-    (folder / "requirements.txt").write_text("other pins")
-
-    def interrupted(step, command, advice):
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(set_up, "run_step", interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            set_up.python_environment()
-    set_up.python_environment()
-    assert commands[0] == "Python environment"  # python -m venv --clear
-    commands.clear()
-    set_up.python_environment()
-    assert commands == []
-
-
-def test_set_up_names_the_python_it_needs(environment, monkeypatch, capsys):
-    monkeypatch.setattr(set_up.sys, "version_info", (3, 13, 1))
-    with pytest.raises(SystemExit):
-        set_up.python_environment()
-    assert "this is Python 3.13.1, and the pins are for Python 3.11" in capsys.readouterr().err
 
 
 def test_the_lock_file_names_no_host():
