@@ -1,6 +1,8 @@
 # Each target calls one command; what it does is in scripts/.
-PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV_PYTHON := .venv/bin/python
+
+# Set on the command line: the Python to set up with, and where torch comes from (see book/setup.md).
+export PYTHON TORCH_INDEX
 
 .PHONY: help setup book test serve figures repository clean
 
@@ -13,7 +15,7 @@ help:
 	@echo "make clean                 remove what was built (the environment and the caches stay)"
 
 setup:
-	@$(PYTHON) scripts/setup.py
+	@sh scripts/setup.sh
 
 book: setup
 	@$(VENV_PYTHON) scripts/build_book.py

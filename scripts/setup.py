@@ -1,14 +1,25 @@
 """Set up the book: `.venv`, the pinned packages, and the scripts that the pages are served with.
 
-Needs nothing but Python 3.11. What is done already is skipped; what was interrupted is done again.
+Needs nothing but Python 3.11 or newer, which scripts/setup.sh finds. What is done already is
+skipped; what was interrupted is done again. Two variables of the environment count. PYTHON is the
+Python that the reader has asked for: an environment of another version is made anew. TORCH_INDEX
+is an index to take torch from; it is remembered.
 """
 
-from __future__ import annotations
-
+import os
+import re
+import shlex
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+
+# An older Python reads this file, if nothing newer than 3.6 stands in it, but not the next import.
+if sys.version_info < (3, 11):  # noqa: UP036
+    sys.exit(
+        f"The step 'Python' failed: this is Python {sys.version.split()[0]}, and 3.11 or newer is "
+        "needed. `sh scripts/setup.sh` looks for one."
+    )
 
 from steps import ROOT, digest, fail, run_step, say
 
@@ -16,9 +27,41 @@ VENV = ROOT / ".venv"
 VENV_PYTHON = VENV / "bin" / "python"
 INSTALLED = VENV / "book-stamp"
 INSTALLING = VENV / "book-installing"
+INDEX = VENV / "book-torch-index"
 NODE_MODULES = ROOT / "node_modules"
 NODE_STAMP = NODE_MODULES / "book-stamp"
 SITE = ROOT / ".cache" / "site"
+TEMPORARY = ROOT / ".cache" / "set-up"
+
+HERE = f"{sys.version_info[0]}.{sys.version_info[1]}"
+AGAIN = "Then run the same command again."
+
+# Free space that an environment needs, on the way and in the end: on Linux torch has CUDA with it.
+GIGABYTES = 10 if sys.platform == "linux" else 4
+GIGABYTES_OTHER_INDEX = 4
+
+# The reader's settings of pip say from where packages come, not which and not where they go. What
+# pip unpacks goes on the book's disk: /tmp may be a part of the memory, and too small.
+PIP = {
+    **dict.fromkeys(("PIP_USER", "PIP_NO_DEPS", "PIP_REQUIRE_HASHES", "PIP_DRY_RUN"), "0"),
+    "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+    "TMPDIR": str(TEMPORARY),
+}
+# The same for npm's, whose folder in the account is often root's.
+NPM = ["--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error", f"--cache={TEMPORARY}"]
+NPM += [
+    "--global=false",
+    "--package-lock=true",
+    "--dry-run=false",
+    "--include=dev",
+    "--no-update-notifier",
+]
+
+# The first lines of a program that pip wrote: with a short path, and with one that is long or has
+# blanks, which the system would not take as an interpreter's.
+INTERPRETER = re.compile(
+    rb"#!(?:/[^\n]*/python[\d.]*|/bin/sh\n'''exec' [^\n]*/python[\d.]*[\"']? \"\$0\" \"\$@\"\n' ''')\n"
+)
 
 # What the pages load from the book itself: from the npm package to the folder `vendor/` of the site.
 # MathJax draws with SVG, which needs no fonts: browsers refuse fonts to pages opened from disk.
@@ -48,66 +91,172 @@ PATCHES = {
 
 
 def python_environment() -> None:
-    """Create `.venv` and install the pins and the package, unless that is done."""
+    """Create `.venv`, install the pins and make the package known, unless that is done."""
     step = "Python environment"
-    if sys.version_info[:2] != (3, 11):
-        found = ".".join(map(str, sys.version_info[:3]))
-        fail(
-            step,
-            f"this is Python {found}, and the pins are for Python 3.11. "
-            "Install Python 3.11, or say where it is: make PYTHON=/path/to/python3.11 book",
-        )
-    wanted = digest(ROOT / "requirements.txt", ROOT / "pyproject.toml")
-    if INSTALLED.is_file() and INSTALLED.read_text() == wanted and VENV_PYTHON.exists():
-        return
+    index = os.environ.get("TORCH_INDEX") or _text(INDEX)
+    wanted = digest(ROOT / "requirements.txt", extra=index)
+    version = _version()
+    asked = HERE if os.environ.get("PYTHON") else version
+    good = bool(version) and version == asked and index == _text(INDEX)
+    if good:
+        _keep_in_place()
+        if _text(INSTALLED) == wanted:
+            return
     # An installation that was cut short can leave half a package that pip takes for a whole one.
-    if INSTALLING.exists() or not _has_pip():
+    if INSTALLING.exists() or not good:
+        _check_folder(step, GIGABYTES_OTHER_INDEX if index else GIGABYTES)
         run_step(
-            step,
+            f"{step}, of Python {HERE} ({sys.executable})",
             [sys.executable, "-m", "venv", "--clear", str(VENV)],
-            "On Debian and Ubuntu the module comes with the package python3-venv.",
+            "On Debian and Ubuntu the module venv is a package of its own: "
+            f"apt-get install python{HERE}-venv",
         )
     INSTALLING.touch()
     INSTALLED.unlink(missing_ok=True)
-    pip = [str(VENV_PYTHON), "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
+    shutil.rmtree(TEMPORARY, ignore_errors=True)
+    TEMPORARY.mkdir(parents=True)
+    pip = [str(VENV_PYTHON), "-m", "pip", "install", "--quiet", "--only-binary=:all:"]
+    if index:
+        INDEX.write_text(index)
+        pins = (ROOT / "requirements.txt").read_text("utf-8").split()
+        torch = [pin for pin in pins if pin.startswith(("torch==", "torchvision=="))]
+        run_step(
+            f"PyTorch from {index}",
+            [*pip, "--no-deps", "--index-url", index, *torch],
+            lambda said: _advice(said, f"{index} (TORCH_INDEX)"),
+            env=PIP,
+        )
     run_step(
-        "Python packages (some minutes and 7 GB the first time)",
+        f"Python packages (the first time some minutes, and about {2 if index else 7} GB)",
         [*pip, "-r", "requirements.txt"],
-        "Its message stands above; a missing network and a full disk are the usual reasons. "
-        "Run the same command again afterwards.",
+        lambda said: _advice(said, "the package index"),
+        env=PIP,
     )
-    run_step(
-        "Package lecture_utils",
-        [*pip, "--no-deps", "-e", "."],
-        "Its message stands above; run the same command again afterwards.",
-    )
+    shutil.rmtree(TEMPORARY, ignore_errors=True)
+    _make_known()
     INSTALLED.write_text(wanted)
     INSTALLING.unlink()
 
 
-def _has_pip() -> bool:
-    """Tell whether `.venv` is there and its Python can run pip."""
-    if not VENV_PYTHON.exists():
-        return False
-    asked = subprocess.run([VENV_PYTHON, "-m", "pip", "--version"], capture_output=True)
-    return asked.returncode == 0
+def _text(path: Path) -> str:
+    """Return what a small file holds; nothing where there is none."""
+    return path.read_text("utf-8") if path.is_file() else ""
+
+
+def _version() -> str:
+    """Return the version of the Python in `.venv`, as 3.11; nothing where it can't run pip."""
+    code = "import sys, pip; print(f'{sys.version_info[0]}.{sys.version_info[1]}')"
+    try:
+        asked = subprocess.run([VENV_PYTHON, "-c", code], capture_output=True, text=True)
+    except OSError:
+        return ""
+    return asked.stdout.strip() if asked.returncode == 0 else ""
+
+
+def _check_folder(step: str, gigabytes: int) -> None:
+    """End the program where no environment can be made in the book's folder."""
+    if os.pathsep in str(ROOT):
+        fail(
+            step,
+            f"the book lies in {ROOT}, and a folder with {os.pathsep!r} in its name can hold no "
+            "Python environment. Rename the folder.",
+        )
+    if not os.access(ROOT, os.W_OK):
+        fail(step, f"nothing may be written to {ROOT}. Check the rights, or copy the folder.")
+    free = shutil.disk_usage(ROOT).free / 1e9
+    if free < gigabytes:
+        fail(
+            step,
+            f"{free:.1f} GB are free where the book lies ({ROOT}), and setting it up takes up to "
+            f"{gigabytes}. Free some space. Without the libraries for a graphics card it takes "
+            f"{GIGABYTES_OTHER_INDEX} at most: see TORCH_INDEX in book/setup.md.",
+        )
+
+
+def _advice(said: str, index: str) -> str:
+    """Return what to do about an error of pip, by what pip wrote."""
+    if "No space left on device" in said or "quota exceeded" in said:
+        places = {"the book": ROOT, "pip's store of downloads": Path("~").expanduser()}
+        free = " and ".join(
+            f"{shutil.disk_usage(path).free / 1e9:.1f} GB for {name} ({path})"
+            for name, path in places.items()
+            if path.exists()
+        )
+        return (
+            f"A disk is full, or what you may store is used up; free are {free}. Free some space; "
+            f"with PIP_NO_CACHE_DIR=1 pip stores no downloads. {AGAIN}"
+        )
+    if re.search(r"Retrying \(|ConnectionError|Could not fetch URL|timed out|ProxyError", said):
+        return (
+            f"There is no connection to {index}. Connect the machine to the network, or name your "
+            f"network's proxy or index in pip's settings. {AGAIN}"
+        )
+    missing = re.search(r"No matching distribution found for (\S+)", said)
+    if missing:
+        return (
+            f"There is no {missing[1]} in {index} for Python {HERE} on this kind of machine "
+            f"({sys.platform}, {os.uname().machine}). Try another Python from 3.11 on: "
+            "make PYTHON=/path/to/python3 book"
+        )
+    if "Permission denied" in said:
+        return f"What may not be written stands above; check the rights. {AGAIN}"
+    return f"Its message stands above. {AGAIN}"
+
+
+def _make_known() -> None:
+    """Let the environment import the package from the folder that the environment lies in.
+
+    The path is relative, so that a folder that is copied or renamed uses its own package, and
+    nothing is built, which would need a network.
+    """
+    packages = VENV / "lib" / f"python{_version()}" / "site-packages"
+    (packages / "book.pth").write_text("../../../..\n", "utf-8")
+    if any(packages.glob("lecture_utils-*.dist-info")):
+        run_step(
+            "Package lecture_utils, as it was installed before",
+            [str(VENV_PYTHON), "-m", "pip", "uninstall", "--quiet", "--yes", "lecture-utils"],
+            f"Its message stands above. {AGAIN}",
+            env=PIP,
+        )
+
+
+def _keep_in_place() -> None:
+    """Let the programs in `.venv` use this environment, where its folder was copied or renamed."""
+    made = re.search(r"^command = .*? -m venv (?:--\S+ )*(.*)$", _text(VENV / "pyvenv.cfg"), re.M)
+    place = VENV.resolve()
+    if not made or made[1] == str(place):
+        return
+    python = shlex.quote(str(place / "bin" / "python"))
+    first = os.fsencode(f"#!/bin/sh\n'''exec' {python} \"$0\" \"$@\"\n' '''\n")
+    for program in (VENV / "bin").iterdir():
+        if program.is_file() and not program.is_symlink():
+            text = program.read_bytes()
+            old = INTERPRETER.match(text)
+            if old:
+                program.write_bytes(first + text[old.end() :])
+    # This writes the scripts that activate it, and last, so that a cut-short run is done again, the
+    # place itself.
+    run_step(
+        f"Python environment, which was made for {made[1]}",
+        [str(VENV_PYTHON), "-m", "venv", "--without-pip", str(place)],
+        "Remove the folder .venv, and run the same command again.",
+    )
 
 
 def site_scripts() -> None:
     """Install the npm packages of the pages, and lay what a page loads into `.cache/site`."""
     wanted = digest(ROOT / "package-lock.json")
     if not (NODE_STAMP.is_file() and NODE_STAMP.read_text() == wanted):
-        node_folder = VENV / "bin"
-        npm = shutil.which("npm") or str(node_folder / "npm")
-        path = {} if shutil.which("npm") else {"PATH": f"{node_folder}:/usr/bin:/bin"}
+        # The npm of the pins, since the machine may have none, or an old one.
+        programs = VENV / "bin"
         # npm removes node_modules first, and with it the stamp: a cut-short run is done again.
         run_step(
             "Scripts of the pages (npm)",
-            [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"],
-            "Its message stands above; a missing network is the usual reason. "
-            "Run the same command again afterwards.",
-            env=path,
+            [str(programs / "npm"), "ci", *NPM],
+            "Its message stands above; a missing network is the usual reason. " + AGAIN,
+            env={"PATH": f"{programs}{os.pathsep}{os.environ.get('PATH', os.defpath)}"},
         )
+        shutil.rmtree(TEMPORARY, ignore_errors=True)
         NODE_STAMP.write_text(wanted)
     stamp = SITE.with_name("site-stamp")
     wanted = digest(ROOT / "package-lock.json", extra=f"{VENDORED}{PATCHES}")
@@ -148,7 +297,8 @@ def main() -> None:
         python_environment()
         site_scripts()
     except OSError as error:
-        fail("set-up", f"{error.filename}: {error.strerror}. Free some space or check the rights.")
+        said = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        fail("set-up", f"{said}. Free some space or check the rights. {AGAIN}")
     except KeyboardInterrupt:
         fail("set-up", "it was interrupted. Run the same command again.", 130)
     say("Set-up: done.")

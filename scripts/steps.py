@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
@@ -25,22 +26,37 @@ def fail(step: str, reason: str, code: int = 1) -> NoReturn:
 
 
 def run_step(
-    step: str, command: list[str], advice: str, *, env: dict[str, str] | None = None
+    step: str,
+    command: list[str],
+    advice: str | Callable[[str], str],
+    *,
+    env: dict[str, str] | None = None,
 ) -> float:
     """Run one command in the book's folder and return its seconds; on failure end the program.
 
-    ``advice`` is the sentence that follows when the command fails: what to look at or to do.
+    ``advice`` is the sentence that follows when the command fails: what to look at or to do. Where
+    it is a function, it gets what the command has written to stderr, which is shown all the same.
     """
     say(f"== {step}")
     start = time.monotonic()
+    written: list[str] = []
+    pipe = subprocess.PIPE if callable(advice) else None
     try:
-        code = subprocess.run(command, cwd=ROOT, env={**os.environ, **(env or {})}).returncode
-    except FileNotFoundError:
-        fail(step, f"the program {command[0]!r} was not found. {advice}")
+        with subprocess.Popen(
+            command, cwd=ROOT, env={**os.environ, **(env or {})}, stderr=pipe
+        ) as process:
+            for line in process.stderr or ():
+                sys.stderr.buffer.write(line)
+                sys.stderr.flush()
+                written.append(line.decode(errors="replace"))
+        code = process.returncode
+    except OSError as error:
+        fail(step, f"the program {command[0]!r} does not run here ({error.strerror}).")
     except KeyboardInterrupt:
         fail(step, "it was interrupted. Run the same command again; it picks up from here.", 130)
     if code != 0:
-        fail(step, f"{Path(command[0]).name} ended with code {code}. {advice}", code)
+        sentence = advice("".join(written)) if callable(advice) else advice
+        fail(step, f"{Path(command[0]).name} ended with code {code}. {sentence}", code)
     return time.monotonic() - start
 
 
