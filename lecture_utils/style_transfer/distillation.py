@@ -18,6 +18,8 @@ from lecture_utils.vgg import VGG
 
 Images = dict[str, list[NDArray[np.uint8]]]
 Network = Callable[[Tensor], Mapping[str, Tensor]]
+# Whose Gram matrices are the style: J. Johnson et al., ECCV 2016.
+STYLE_LAYERS = ("relu1_2", "relu2_2", "relu3_3", "relu4_3")
 PHOTOGRAPHS = ("bsds500_train", "imagenet_256", "flickr8k_256")
 
 
@@ -279,9 +281,16 @@ def gram_distance(features: Tensor, wanted: Tensor) -> Tensor:
 
 
 def gram(features: Tensor) -> Tensor:
-    """Return the mean products of two channels over the positions: (N, C, C), float32."""
-    rows = features.float().flatten(2)
-    return rows @ rows.transpose(1, 2) / rows.shape[2]
+    """Return the mean products of two channels over the positions: (N, C, H, W) to (N, C, C).
+
+    The products are summed in the features' own precision and returned as float32. The gradient
+    holds for functions whose derivatives at (m, n) and (n, m) are equal: then one product of
+    matrices gives it instead of two.
+    """
+    rows = features.permute(0, 2, 3, 1).flatten(1, 2)  # (N, H W, C)
+    product = rows.detach().transpose(1, 2) @ rows
+    product = product.float() / rows.shape[1]
+    return product + (product - product.detach())  # twice its gradient
 
 
 def altered(

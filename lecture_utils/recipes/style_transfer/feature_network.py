@@ -12,6 +12,7 @@ from lecture_utils.feature_network import LAYERS, WIDTHS, FeatureNetwork
 from lecture_utils.recipe import Recipe, Result
 from lecture_utils.runtime import Run
 from lecture_utils.style_transfer.distillation import (
+    STYLE_LAYERS,
     Crops,
     altered,
     as_tensor,
@@ -102,11 +103,11 @@ def _train(run: Run, state: Path, progress: bool) -> Result:
     )
     average = average.to(fabric.device)
 
-    def features(images: Tensor) -> dict[str, Tensor]:
+    def style(images: Tensor) -> dict[str, Tensor]:
         # Fabric's own module insists on gradients for the weights.
         with fabric.autocast():
-            found: dict[str, Tensor] = network(images)
-        return found
+            found = network(images)
+        return {name: found[name] for name in STYLE_LAYERS}
 
     def step(i: int, random: torch.Generator) -> dict[str, Tensor]:
         images = crops.draw(settings.batch, random)
@@ -116,7 +117,7 @@ def _train(run: Run, state: Path, progress: bool) -> Result:
         if settings.altered:
             n = settings.altered
             changed = altered(
-                features,
+                style,
                 images[:n],
                 images[-n:],
                 count + 1,
@@ -126,13 +127,14 @@ def _train(run: Run, state: Path, progress: bool) -> Result:
         with torch.no_grad(), fabric.autocast():
             wanted = teacher(images)
         found = model(images)
-        activation, style = [], []
+        activation, products = [], []
         for name, own in found.items():
-            target = wanted[name].float() / spreads[name]
-            activation.append((own.float() - target).square().mean())
-            style.append(gram_distance(own, gram(target)))
+            target = wanted[name] / spreads[name]
+            activation.append((own - target.float()).square().mean())
+            own = own.to(target.dtype)  # bfloat16 where the run asks for it
+            products.append(gram_distance(own, gram(target)))
         activations = torch.stack(activation).mean()
-        grams = torch.stack(style).mean()
+        grams = torch.stack(products).mean()
         optimizer.zero_grad()
         fabric.backward(activations + settings.gram * grams)
         fabric.clip_gradients(model, optimizer, max_norm=1.0)

@@ -148,6 +148,17 @@ def test_the_gram_distance_is_relative(run):
     assert float(gram_distance(2**0.5 * features, gram(features))) == pytest.approx(1, rel=1e-4)
 
 
+def test_the_gradient_of_the_gram_distance_is_that_of_the_plain_formula(run):
+    features = images(2, 8, run).double().requires_grad_()
+    wanted = gram(images(2, 8, run).double().flip(0))
+    rows = features.flatten(2)
+    error = rows @ rows.transpose(1, 2) / 64 - wanted
+    plain = (error.square().sum((1, 2)) / wanted.square().sum((1, 2))).mean()
+    (expected,) = torch.autograd.grad(plain, features)
+    (found,) = torch.autograd.grad(gram_distance(features, wanted), features)
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-8)
+
+
 def test_altered_images_are_nearer_to_the_style_and_near_to_what_they_were(run):
     network = random_vgg(["relu1_2", "relu2_1"], run, depth=16)
     ours, styles = images(2, 24, run), 0.3 + 0.2 * images(2, 24, run).flip(0)
