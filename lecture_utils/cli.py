@@ -41,8 +41,8 @@ def main() -> None:
     """Run the command line; a foreseen error is one sentence and exit status 1."""
     try:
         app()
-    except KeyboardInterrupt:
-        print("Stopped.", file=sys.stderr)
+    except KeyboardInterrupt as stop:
+        print(str(stop) or "Stopped.", file=sys.stderr)
         sys.exit(130)
     except Exception as error:
         if os.environ.get("LECTURE_DEBUG"):

@@ -17,12 +17,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
-from lecture_utils.files import write_atomically
+from lecture_utils.files import check_writable, write_atomically
 from lecture_utils.kernels import own_settings
 from lecture_utils.runtime import Profile
 from lecture_utils.show import FORMATS
 
 _LIST = "figures.csv"
+_ELSEWHERE = "Choose a folder that you may write to with --out"
 
 
 class FigureError(RuntimeError):
@@ -195,7 +196,7 @@ def export(
     entries = list_figures(book)
     chosen = _choose(which, entries)
     records = _read_manifest(out / "manifest.json")
-    _check_writable(out)
+    check_writable(out, _ELSEWHERE)
 
     from tqdm import tqdm
 
@@ -305,20 +306,6 @@ def _read_manifest(path: Path) -> dict[str, dict[str, Any]]:
         raise ValueError(
             f"{path} is damaged ({error}). Delete it, or choose another folder"
             " with --out; the figures beside it have not been touched."
-        ) from error
-
-
-def _check_writable(folder: Path) -> None:
-    """Find out before minutes of work whether files can be written."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise OSError(
-            error.errno,
-            f"Nothing can be written to {folder} ({error.strerror}). Choose a"
-            " folder that you may write to with --out",
         ) from error
 
 

@@ -51,6 +51,32 @@ def obstacle(path: Path) -> str | None:
     return None
 
 
+def check_writable(folder: Path, advice: str) -> None:
+    """Find out before minutes of work whether files can be written to a folder; make it if need be.
+
+    Parameters
+    ----------
+    folder
+        Where the results will go.
+    advice
+        The end of the error's message: what to do.
+
+    Raises
+    ------
+    OSError
+        If nothing can be written there.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise OSError(
+            error.errno,
+            f"Nothing can be written to {folder} ({error.strerror}). {advice}",
+        ) from error
+
+
 def write_atomically(path: str | Path, data: bytes) -> Path:
     """Write ``data`` to ``path`` in one step, making the folder if need be; return the path.
 

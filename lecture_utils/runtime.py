@@ -100,15 +100,16 @@ def start(
         ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``; without it ``LECTURE_DEVICE``, and
         without that ``auto``: CUDA where there is one, then Apple's MPS, then the CPU.
     precision
-        ``32-true``, ``bf16-mixed`` or ``16-mixed``; without it ``LECTURE_PRECISION``, and without
-        that ``32-true``.
+        ``32-true``, ``bf16-mixed`` or, not on a CPU, ``16-mixed``; without it
+        ``LECTURE_PRECISION``, and without that ``32-true``.
     quiet
         Print nothing.
 
     Raises
     ------
     ValueError
-        If the profile, the precision or the seed is not one of these.
+        If the profile, the precision or the seed is not one of these, or the device does not
+        train in this precision.
     RuntimeError
         If the device asked for is not on this machine.
     """
@@ -154,6 +155,14 @@ def start(
         run = replace(run, device=fabric.device)
         # The processes are connected; a second Fabric would do it again.
         vars(run)["fabric"] = fabric
+    if run.precision == "16-mixed" and run.device.type == "cpu":
+        # Fabric would train in bfloat16, and a record would say otherwise.
+        raise ValueError(
+            "The precision is '16-mixed', and the device is a CPU, which does"
+            " not train in it. Set LECTURE_PRECISION (under `fabric run` its"
+            " option --precision) to 'bf16-mixed' or '32-true', or choose"
+            " another device."
+        )
     if not quiet:
         print(run)
     return run

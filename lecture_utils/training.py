@@ -10,21 +10,25 @@ from __future__ import annotations
 
 import json
 import random
+import signal
+import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from types import FrameType
+from typing import Any, NoReturn
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from lecture_utils.files import write_atomically
+from lecture_utils.files import check_writable, write_atomically
 from lecture_utils.runtime import Run
 
 Step = Callable[[int, torch.Generator], Mapping[str, float | Tensor]]
+Rate = Callable[[int], float]
 _FORMAT = "lecture_utils training state 2"
 
 
@@ -62,12 +66,21 @@ class DivergedError(FloatingPointError):
         The step at which it was noticed.
     history
         What was logged until then.
+    settings
+        The training's choices.
     """
 
-    def __init__(self, message: str, step: int, history: History) -> None:
+    def __init__(
+        self,
+        message: str,
+        step: int,
+        history: History,
+        settings: Mapping[str, Any],
+    ) -> None:
         super().__init__(message)
         self.step = step
         self.history = history
+        self.settings = settings
 
 
 def train(
@@ -77,7 +90,7 @@ def train(
     *,
     modules: Mapping[str, nn.Module],
     optimizers: Mapping[str, Optimizer],
-    learning_rate: Callable[[int], float] | None = None,
+    learning_rate: Rate | Mapping[str, Rate] | None = None,
     evaluate: Callable[[], Mapping[str, float]] | None = None,
     evaluate_every: int = 1000,
     log_every: int = 100,
@@ -102,8 +115,8 @@ def train(
     modules, optimizers
         Everything that the steps change, by name; what a resumed training must get back.
     learning_rate
-        Gives the learning rate of step i; set in every optimiser before the step. Without it the
-        optimisers keep theirs.
+        Gives the learning rate of step i; set before the step in every optimiser, or, where it is
+        a mapping, in the optimisers of these names. The others keep theirs.
     evaluate
         Returns numbers to log; called every ``evaluate_every`` steps and after the last. It must
         not change the modules, and whatever it draws does not disturb the training.
@@ -127,14 +140,32 @@ def train(
     Raises
     ------
     ValueError
-        If the state on disk belongs to another training or is damaged.
+        If the state on disk belongs to another training or is damaged, or a learning rate is for
+        an optimiser that there is not.
+    OSError
+        Before the first step, if the state could not be written.
     DivergedError
         If a logged number is no longer finite: the state from before stays on disk.
+    KeyboardInterrupt
+        If Ctrl-C was pressed. With a state the step is first brought to its end and the state
+        written (with several processes at the next entry of the log). So it is when the process
+        is told to end (SIGTERM). The second time it stops at once.
     """
     from tqdm import tqdm
 
+    rates = (
+        learning_rate
+        if isinstance(learning_rate, Mapping)
+        else dict.fromkeys(optimizers, learning_rate)
+    )
+    if unknown := sorted(set(rates) - set(optimizers)):
+        raise ValueError(
+            f"The training got a learning rate for {', '.join(unknown)}; its"
+            f" optimisers are {', '.join(optimizers)}."
+        )
     generator = run.generator(offset=run.fabric.global_rank)
     history = History()
+    mean = _Mean()
     # As JSON gives them back, so that a tuple equals the list that was read.
     choices = json.loads(
         json.dumps(
@@ -143,6 +174,14 @@ def train(
     )
     choices.pop("steps", None)
     if state is not None:
+        check_writable(
+            state.parent, "Put the state into a folder that you may write to"
+        )
+        if state.is_dir():
+            raise ValueError(
+                f"The training state {state} is a folder; it needs to be the"
+                " path of a file."
+            )
         share = _agreed(run, {"exists": float(state.exists())})["exists"]
         found = round(share * run.fabric.world_size)
         if 0 < found < run.fabric.world_size:
@@ -152,7 +191,16 @@ def train(
                 " folder that all machines see."
             )
         if found:
-            _load(run, state, modules, optimizers, generator, history, choices)
+            _load(
+                run,
+                state,
+                modules,
+                optimizers,
+                generator,
+                history,
+                mean,
+                choices,
+            )
             if history.steps > steps:
                 raise ValueError(
                     f"The training state {state} has {history.steps} steps,"
@@ -163,40 +211,28 @@ def train(
 
     started = last_saved = time.monotonic()
     before = history.seconds
-    sums: dict[str, Tensor] = {}
-    with tqdm(
-        total=steps,
-        initial=history.steps,
-        disable=not show or not run.fabric.is_global_zero,
-    ) as bar:
+    with (
+        tqdm(
+            total=steps,
+            initial=history.steps,
+            disable=not show or not run.fabric.is_global_zero,
+        ) as bar,
+        _Stop(wait=state is not None) as stop,
+    ):
         while history.steps < steps:
             i = history.steps
-            if learning_rate is not None:
-                for optimizer in optimizers.values():
-                    for group in optimizer.param_groups:
-                        group["lr"] = learning_rate(i)
-            for name, value in step(i, generator).items():
-                if not isinstance(value, Tensor):
-                    value = torch.tensor(value, dtype=torch.float64)
-                elif value.device.type != "mps":  # which has no float64
-                    value = value.double()
-                value = value.detach()
-                sums[name] = sums[name] + value if name in sums else value
+            for name, rate in rates.items():
+                if rate is not None:
+                    for group in optimizers[name].param_groups:
+                        group["lr"] = rate(i)
+            mean.add(step(i, generator))
             history.steps = i + 1
             bar.update()
 
             boundary = history.steps % log_every == 0 or history.steps == steps
             if boundary:
-                count = (history.steps - 1) % log_every + 1
-                means = _agreed(
-                    run,
-                    {
-                        name: float(total) / count
-                        for name, total in sums.items()
-                    },
-                )
-                sums = {}
-                _check_finite(means, history)
+                means = _agreed(run, mean.take())
+                _check_finite(means, history, settings or {})
                 history.add(history.steps, means)
                 bar.set_postfix(
                     {name: f"{value:.4g}" for name, value in means.items()}
@@ -206,17 +242,22 @@ def train(
             ):
                 with _untouched_random_state():
                     measured = _agreed(run, evaluate())
-                _check_finite(measured, history)
+                _check_finite(measured, history, settings or {})
                 history.add(history.steps, measured)
             now = time.monotonic()
             history.seconds = before + now - started
-            # The state is written only where the averages start anew, so that
-            # the log, too, is the same after a restart.
-            if state is not None and boundary:
-                late = _agreed(
-                    run, {"late": float(now - last_saved >= save_every)}
-                )["late"]
-                if late or history.steps == steps:
+            # Several processes write only where they have agreed on the means:
+            # the unfinished ones are different in each, and the state has one.
+            alone = run.fabric.world_size == 1
+            if state is not None and (boundary or (alone and stop.asked)):
+                any_process = _agreed(
+                    run,
+                    {
+                        "late": float(now - last_saved >= save_every),
+                        "stop": float(stop.asked),
+                    },
+                )
+                if any(any_process.values()) or history.steps == steps:
                     _save(
                         run,
                         state,
@@ -224,10 +265,80 @@ def train(
                         optimizers,
                         generator,
                         history,
+                        mean,
                         choices,
                     )
                     last_saved = now
+                if any_process["stop"]:
+                    stop.now(
+                        f"Stopped after step {history.steps} of {steps}; the"
+                        f" state is in {state}, and the same command goes on"
+                        " from there."
+                    )
     return history
+
+
+class _Mean:
+    """The mean of what the steps return, since the last entry of the log."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.sums: dict[str, Tensor | float] = {}
+
+    def add(self, values: Mapping[str, float | Tensor]) -> None:
+        """Count one step; nothing waits for the device."""
+        self.count += 1
+        for name, value in values.items():
+            if not isinstance(value, Tensor):
+                value = torch.tensor(value, dtype=torch.float64)
+            elif value.device.type != "mps":  # which has no float64
+                value = value.double()
+            self.sums[name] = self.sums.get(name, 0.0) + value.detach()
+
+    def take(self) -> dict[str, float]:
+        """Return the means and start anew."""
+        means = {
+            name: float(total) / self.count
+            for name, total in self.sums.items()
+        }
+        self.count, self.sums = 0, {}
+        return means
+
+
+class _Stop:
+    """Ctrl-C and SIGTERM, put off until the state of the training is whole and written."""
+
+    def __init__(self, *, wait: bool) -> None:
+        self.asked = False
+        self.number = signal.SIGINT
+        self.before: dict[signal.Signals, Any] = {}
+        # Only the main thread may choose how signals are met.
+        if wait and threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                handler = signal.getsignal(number)
+                if handler not in (signal.SIG_IGN, None):
+                    self.before[number] = handler
+
+    def __enter__(self) -> _Stop:
+        for number in self.before:
+            signal.signal(number, self._note)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self.before.items():
+            signal.signal(number, handler)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        self.asked = True
+        self.number = signal.Signals(number)
+        self.__exit__()  # the second time it is met as without us
+
+    def now(self, message: str) -> NoReturn:
+        """Stop as the signal would have done it; after Ctrl-C with this message."""
+        self.__exit__()
+        if self.number == signal.SIGTERM:
+            signal.raise_signal(self.number)
+        raise KeyboardInterrupt(message)
 
 
 def _agreed(run: Run, values: Mapping[str, float]) -> dict[str, float]:
@@ -242,7 +353,11 @@ def _agreed(run: Run, values: Mapping[str, float]) -> dict[str, float]:
     return dict(zip(values, mean.tolist(), strict=True))
 
 
-def _check_finite(values: Mapping[str, float], history: History) -> None:
+def _check_finite(
+    values: Mapping[str, float],
+    history: History,
+    settings: Mapping[str, Any],
+) -> None:
     """Stop a training whose numbers are no longer finite."""
     if not all(np.isfinite(value) for value in values.values()):
         raise DivergedError(
@@ -251,6 +366,7 @@ def _check_finite(values: Mapping[str, float], history: History) -> None:
             " delete the state file if there is one, and start again.",
             history.steps,
             history,
+            settings,
         )
 
 
@@ -295,6 +411,7 @@ def _save(
     optimizers: Mapping[str, Optimizer],
     generator: torch.Generator,
     history: History,
+    mean: _Mean,
     choices: dict[str, Any],
 ) -> None:
     """Write everything that a resumed training needs: tensors, and the rest as JSON beside them.
@@ -339,6 +456,13 @@ def _save(
         "steps": history.steps,
         "seconds": history.seconds,
     }
+    rest["mean"] = {
+        "count": mean.count,
+        "sums": {name: float(total) for name, total in mean.sums.items()},
+    }
+    # Which losses in half precision are scaled by, so that gradients do not
+    # vanish; nothing in other precisions.
+    rest["scaler"] = run.fabric.strategy.precision.state_dict()
     # Copies, because safetensors takes no tensors that share memory.
     owned = {
         key: value.detach().cpu().clone().contiguous()
@@ -356,6 +480,7 @@ def _load(
     optimizers: Mapping[str, Optimizer],
     generator: torch.Generator,
     history: History,
+    mean: _Mean,
     choices: dict[str, Any],
 ) -> None:
     """Put a saved state back into the modules, the optimisers, the generators and the history."""
@@ -398,6 +523,13 @@ def _load(
                 f" {sorted(rest['optimizers'])}, and this training has"
                 f" {sorted(modules)} with {sorted(optimizers)}"
             )
+        precision = run.fabric.strategy.precision
+        if precision.state_dict().keys() != rest.get("scaler", {}).keys():
+            raise ValueError(
+                "it lacks the scale of the losses, without which the weights"
+                " would become others"
+            )
+        precision.load_state_dict(rest.get("scaler", {}))
         for name, module in modules.items():
             module.load_state_dict(groups[name])
         for name, optimizer in optimizers.items():
@@ -432,6 +564,8 @@ def _load(
         torch.cuda.set_rng_state(
             tensors[f"random/cuda/{rank}"], run.fabric.device
         )
+    unfinished = rest.get("mean", {"count": 0, "sums": {}})
+    mean.count, mean.sums = unfinished["count"], unfinished["sums"]
     curves = rest["history"]["curves"]
     history.curves = {
         name: [(int(i), float(v)) for i, v in curve]

@@ -20,6 +20,7 @@ import numpy as np
 import torch
 
 from lecture_utils import __version__, checkpoints
+from lecture_utils.files import check_writable
 from lecture_utils.recipe import Recipe
 from lecture_utils.runtime import Run
 
@@ -90,9 +91,17 @@ def run_recipe(
     -------
     The record as it was written; of several processes only the first one writes, and the others'
     has no hash.
+
+    Raises
+    ------
+    OSError
+        Before the training, if the checkpoint or the state could not be written.
     """
     recipe = get(name)
     state = state or Path("runs") / f"{name}-{run.profile}.safetensors"
+    advice = "Choose a folder that you may write to with {}"
+    check_writable(out, advice.format("--out"))
+    check_writable(state.parent, advice.format("--state"))
     started = time.monotonic()
     commit = source_commit()
     result = recipe.train(run, state, progress)

@@ -2,35 +2,49 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from math import inf
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn import functional as F
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim import Optimizer
 
 from lecture_utils import data
-from lecture_utils.losses import ContentLoss, feature_distance
+from lecture_utils.losses import (
+    ContentLoss,
+    discriminator_loss,
+    feature_distance,
+    generator_loss,
+)
 from lecture_utils.recipe import Result
 from lecture_utils.runtime import Run
 from lecture_utils.super_resolution.networks import load
 from lecture_utils.super_resolution.srgan import Discriminator
 from lecture_utils.super_resolution.training import (
     Patches,
-    Settings,
+    PatchSettings,
+    check_known,
+    check_number,
+    check_whole,
     describe,
-    half,
+    evaluation_interval,
+    moving_average,
     pair,
     report,
+    round_to_half,
     schedule,
-    split,
-    training_images,
+    training_and_validation,
     validation,
 )
 from lecture_utils.training import train
-from lecture_utils.vgg import VGG, load_vgg, random_vgg
+from lecture_utils.vgg import VGG, layer_names, load_vgg, random_vgg
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 MEASURED = (  # the deepest layer whose features the book's measurements use
     "relu3_4"
@@ -72,6 +86,8 @@ def perceptual_report(
         (prefix, list(images.values())),
         ("held_out", held_out),
     ):
+        if not group:
+            continue
         distances = []
         for image in group:
             low, high = (
@@ -86,85 +102,157 @@ def perceptual_report(
     return metrics
 
 
-def train_adversarial(
-    run: Run, state: Path | None, progress: bool, layer: str, weight: float
-) -> Result:
-    """Train SRResNet's generator against a discriminator; ship the average of its weights.
+@dataclass(frozen=True)
+class AdversarialSettings(PatchSettings):
+    """The choices of SRGAN's training.
 
-    Source: C. Ledig et al., CVPR 2017, with the lecture's objective: adversarial loss plus lambda
-    times content loss. The generator starts from SRResNet, as in the paper.
-
-    Parameters
+    Attributes
     ----------
-    run, state, progress
-        As a recipe gets them.
-    layer
+    content
         What the content loss compares: ``mse`` or a layer of VGG19.
-    weight
-        The weight lambda of the content loss.
+    content_weight
+        The weight lambda of the content loss; that of the adversarial loss is 1.
+    width
+        Feature maps of the discriminator's first layer.
     """
-    settings = Settings(
+
+    colour: str = "rgb"
+    content: str = "mse"
+    content_weight: float = 5_000
+    width: int = 64
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_known("colour", self.colour, ("rgb",))
+        check_known("content", self.content, ("mse", *layer_names()))
+        weight = check_number(
+            "content_weight",
+            self.content_weight,
+            "of at least 0",
+            lambda x: 0 <= x < inf,
+        )
+        self._set(
+            content_weight=weight, width=check_whole("width", self.width, 1)
+        )
+
+
+def srgan_settings(
+    run: Run, content: str, content_weight: float
+) -> AdversarialSettings:
+    """Return the choices that SRGAN's recipes share, with the content loss of one of them."""
+    return AdversarialSettings(
         scales=(SCALE,),
         steps=run.pick(ci=4, book=2_500, full=100_000),
         batch=run.pick(ci=2, book=8, full=16),
         patch=run.pick(ci=12, book=24, full=24),
         learning_rate=2e-4,
-        clip=float("inf"),
-        loss=layer,
-        colour="rgb",
         evaluations=10,
+        content=content,
+        content_weight=content_weight,
+        width=run.pick(ci=8, book=32, full=64),
     )
-    find_vgg = run.pick(ci=random_vgg, book=load_vgg, full=load_vgg)
-    content = ContentLoss(
-        layer, None if layer == "mse" else find_vgg([layer], run)
-    )
-    vgg = perceptual_network(run)
-    kept, held_out = split(training_images(run), settings.held_out)
-    patches = Patches(kept, settings, interpolated=False)
 
-    network = load("srresnet").train().to(memory_format=torch.channels_last)
-    average = AveragedModel(
-        network,
-        multi_avg_fn=get_ema_multi_avg_fn(settings.averaging),  # type: ignore[no-untyped-call]
-    )
-    judge = Discriminator(width=run.pick(ci=8, book=32, full=64)).to(
-        memory_format=torch.channels_last
-    )
-    fabric = run.fabric
-    generator, g_optimizer = fabric.setup(
-        network, torch.optim.Adam(network.parameters(), betas=(0.9, 0.99))
-    )
-    discriminator, d_optimizer = fabric.setup(
-        judge, torch.optim.Adam(judge.parameters(), betas=(0.9, 0.99))
-    )
-    average = average.to(fabric.device)
 
-    def step(i: int, random: torch.Generator) -> dict[str, Tensor]:
-        low, high = (
-            fabric.to_device(x).to(memory_format=torch.channels_last)
-            for x in patches.draw(random)
-        )
-        estimate = generator(low)
+@dataclass(frozen=True)
+class Game:
+    """Two players who are trained in turns, as Fabric has set them up.
 
-        real, fake = discriminator(high), discriminator(estimate.detach())
-        d_loss = F.softplus(-real).mean() + F.softplus(fake).mean()
-        d_optimizer.zero_grad()
-        fabric.backward(d_loss)
-        d_optimizer.step()
+    Source: C. Ledig et al., CVPR 2017, with the lecture's objective: adversarial loss plus lambda
+    times content loss.
 
-        adversarial = F.softplus(-discriminator(estimate)).mean()
-        with fabric.autocast():
-            distance = content(estimate, high)
-        g_optimizer.zero_grad()
-        fabric.backward(adversarial + weight * distance)
-        g_optimizer.step()
-        average.update_parameters(network)
+    Attributes
+    ----------
+    fabric
+        Computes gradients, in the run's precision and over all processes.
+    generator, discriminator
+        Map LR images (N, 3, h, w) to SR images (N, 3, H, W), and images to logits (N, 1).
+    g_optimizer, d_optimizer
+        Each moves its own player only.
+    content, content_weight
+        The content loss and its weight lambda.
+    """
+
+    fabric: Fabric
+    generator: nn.Module
+    discriminator: nn.Module
+    g_optimizer: Optimizer
+    d_optimizer: Optimizer
+    content: ContentLoss
+    content_weight: float
+
+    def step(self, low: Tensor, high: Tensor) -> dict[str, Tensor]:
+        """Move the discriminator, then the generator; return what they lost.
+
+        Parameters
+        ----------
+        low, high
+            LR and HR images in [0, 1].
+        """
+        estimate = self.generator(low)
+
+        real = self.discriminator(high)
+        fake = self.discriminator(estimate.detach())
+        d_loss = discriminator_loss(real, fake)
+        self.d_optimizer.zero_grad()
+        self.fabric.backward(d_loss)
+        self.d_optimizer.step()
+
+        adversarial = generator_loss(self.discriminator(estimate))
+        with self.fabric.autocast():
+            distance = self.content(estimate, high)
+        self.g_optimizer.zero_grad()
+        self.fabric.backward(adversarial + self.content_weight * distance)
+        self.g_optimizer.step()
         return {
             "discriminator": d_loss.detach(),
             "adversarial": adversarial.detach(),
             "content": distance.detach(),
             "fooled": (fake > 0).float().mean(),
         }
+
+
+def train_adversarial(
+    run: Run,
+    state: Path | None,
+    progress: bool,
+    settings: AdversarialSettings,
+) -> Result:
+    """Train SRResNet's generator against a discriminator; ship the average of its weights.
+
+    The generator starts from the shipped SRResNet, as in the paper.
+
+    Parameters
+    ----------
+    run, state, progress
+        As a recipe gets them.
+    settings
+        The choices.
+    """
+    find_vgg = run.pick(ci=random_vgg, book=load_vgg, full=load_vgg)
+    content = ContentLoss(
+        settings.content,
+        None
+        if settings.content == "mse"
+        else find_vgg([settings.content], run),
+    )
+    vgg = perceptual_network(run)
+    kept, held_out, aside = training_and_validation(run, settings)
+    patches = Patches(kept, settings, interpolated=False)
+
+    network = load("srresnet").train().to(memory_format=torch.channels_last)
+    average = moving_average(network, settings.averaging)
+    judge = Discriminator(settings.width).to(memory_format=torch.channels_last)
+    game = _start(run, network, judge, content, settings.content_weight)
+    average = average.to(run.fabric.device)
+
+    def step(i: int, random: torch.Generator) -> dict[str, Tensor]:
+        low, high = (
+            run.fabric.to_device(x).to(memory_format=torch.channels_last)
+            for x in patches.draw(random)
+        )
+        losses = game.step(low, high)
+        average.update_parameters(network)
+        return losses
 
     psnr_held_out = validation(
         run, average, held_out, settings, interpolated=False
@@ -176,7 +264,6 @@ def train_adversarial(
         )
 
     choices = describe(settings, kept) | {
-        "content_weight": weight,
         "features": "" if content.vgg is None else content.vgg.source,
         "start": "srresnet",
     }
@@ -185,29 +272,55 @@ def train_adversarial(
         step,
         settings.steps,
         modules={
-            "generator": generator,
-            "discriminator": discriminator,
+            "generator": game.generator,
+            "discriminator": game.discriminator,
             "average": average,
         },
-        optimizers={"generator": g_optimizer, "discriminator": d_optimizer},
+        optimizers={
+            "generator": game.g_optimizer,
+            "discriminator": game.d_optimizer,
+        },
         learning_rate=schedule(settings),
-        evaluate=evaluate,
-        evaluate_every=max(settings.steps // settings.evaluations, 2),
+        evaluate=evaluate if settings.evaluations else None,
+        evaluate_every=evaluation_interval(settings, 2),
         log_every=max(1, settings.steps // 50),
         state=state,
         settings=choices,
         save_every=run.pick(ci=0.0, book=60.0, full=60.0),
         progress=progress,
     )
-    tensors = half(average.module)
-    average.module.load_state_dict(
-        tensors
-    )  # what is shipped is what is measured
+    tensors = round_to_half(average.module)
     metrics = evaluate() | report(run, average.module, settings.scales, "rgb")
     return Result(
         tensors=tensors,
         metrics=metrics,
-        settings=choices,
+        settings=choices | {"images": patches.images, "held_out": aside},
         data=list(kept),
         history=history,
+    )
+
+
+def _start(
+    run: Run,
+    generator: nn.Module,
+    discriminator: nn.Module,
+    content: ContentLoss,
+    content_weight: float,
+) -> Game:
+    """Return the game of two networks, each with an optimiser of its own."""
+    players = [
+        run.fabric.setup(
+            network, torch.optim.Adam(network.parameters(), betas=(0.9, 0.99))
+        )
+        for network in (generator, discriminator)
+    ]
+    (generator, g_optimizer), (discriminator, d_optimizer) = players
+    return Game(
+        fabric=run.fabric,
+        generator=generator,
+        discriminator=discriminator,
+        g_optimizer=g_optimizer,
+        d_optimizer=d_optimizer,
+        content=content,
+        content_weight=content_weight,
     )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
-from math import cos, pi
+from math import cos, inf, nan, pi
+from operator import index
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,10 @@ from lecture_utils.super_resolution.fsrcnn import FSRCNN, stretch
 from lecture_utils.super_resolution.networks import load
 from lecture_utils.training import DivergedError, History, train
 
+_FLAWLESS = 100.0  # dB
 TRAINING_SETS = ("t91", "bsds500_train", "imagenet_256")
+OPTIMIZERS = ("adam", "sgd")
+COLOURS = ("y", "ycbcr", "rgb")
 Images = dict[str, list[NDArray[np.uint8]]]
 LOSSES: dict[str, Callable[[Tensor], Tensor]] = {
     "l1": lambda error: error.abs().mean(),
@@ -32,9 +36,13 @@ LOSSES: dict[str, Callable[[Tensor], Tensor]] = {
 }
 
 
+class StandIn(Images):
+    """The embedded photos, in place of whatever training sets are wanted and not found."""
+
+
 @dataclass(frozen=True)
-class Settings:
-    """A training's choices.
+class PatchSettings:
+    """What every training on patches chooses. It is checked here, before anything is trained.
 
     Attributes
     ----------
@@ -49,28 +57,17 @@ class Settings:
         Peak of the schedule: a linear rise, then half a cosine down to zero.
     rise
         Part of the steps over which the learning rate rises.
-    optimizer
-        ``adam`` or ``sgd`` (momentum 0.9).
-    clip
-        Largest norm of the gradient; infinity clips nothing.
-    clip_update
-        VDSR's adjustable clipping: each entry of the gradient is cut to this value divided by the
-        learning rate, so no weight moves further than it (without momentum). 0 clips nothing.
     averaging
         Decay of the exponential moving average of the weights, which is what is shipped.
-    loss
-        ``l1`` or ``l2``: the mean absolute or the mean squared difference; ``sum``: half the
-        squared difference, summed over a patch and averaged over the batch. SRGAN's content
-        loss has the names of `ContentLoss`.
     colour
         What the network sees: ``y`` (luminance), ``ycbcr`` or ``rgb``.
     sets, images
         Training sets to take (all that there are without), and how many images of each (all).
         Where no set is found, the embedded photos stand in for each.
     held_out
-        Images of each training set that are set aside for validation.
+        Images of each training set that are set aside for validation; a set of one image keeps it.
     evaluations
-        How often the network is validated during the training.
+        How often the network is validated during the training; 0 for only after it.
     """
 
     scales: tuple[int, ...]
@@ -79,16 +76,139 @@ class Settings:
     patch: int = 32
     learning_rate: float = 1e-3
     rise: float = 0.01
-    optimizer: str = "adam"
-    clip: float = 1.0
-    clip_update: float = 0.0
     averaging: float = 0.999
-    loss: str = "l1"
     colour: str = "y"
     sets: tuple[str, ...] = ()
     images: int | None = None
     held_out: int = 7
     evaluations: int = 25
+
+    def __post_init__(self) -> None:
+        if isinstance(self.scales, int) or not self.scales:
+            raise ValueError(
+                f"The settings got scales={self.scales!r}; they need at least"
+                " one, such as scales=(3,)."
+            )
+        if isinstance(self.sets, str):
+            raise ValueError(
+                f"The settings got sets={self.sets!r}; they need a tuple of"
+                f" names, such as sets=({self.sets!r},)."
+            )
+        scales = tuple(
+            check_whole("scales", scale, 2) for scale in self.scales
+        )
+        self._set(scales=scales, sets=tuple(self.sets))
+        for name in ("steps", "batch", "patch"):
+            self._set(**{name: check_whole(name, getattr(self, name), 1)})
+        for name in ("held_out", "evaluations"):
+            self._set(**{name: check_whole(name, getattr(self, name), 0)})
+        if self.images is not None:
+            self._set(images=check_whole("images", self.images, 1))
+        self._set(
+            learning_rate=check_number(
+                "learning_rate",
+                self.learning_rate,
+                "above 0",
+                lambda x: 0 < x < inf,
+            ),
+            rise=check_number(
+                "rise", self.rise, "in 0 .. 1", lambda x: 0 <= x <= 1
+            ),
+            averaging=check_number(
+                "averaging",
+                self.averaging,
+                "in 0 .. 1, without 1",
+                lambda x: 0 <= x < 1,
+            ),
+        )
+        check_known("colour", self.colour, COLOURS)
+
+    def _set(self, **values: Any) -> None:
+        """Keep a value as it will stand in a record: plain numbers, tuples."""
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
+
+
+@dataclass(frozen=True)
+class Settings(PatchSettings):
+    """The choices of a training that compares pixels.
+
+    Attributes
+    ----------
+    optimizer
+        ``adam`` or ``sgd`` (momentum 0.9).
+    clip
+        Largest norm of the gradient; infinity clips nothing.
+    clip_update
+        VDSR's adjustable clipping: each entry of the gradient is cut to this value divided by the
+        learning rate, so no weight moves further than it (without momentum). 0 clips nothing.
+    loss
+        ``l1`` or ``l2``: the mean absolute or the mean squared difference; ``sum``: half the
+        squared difference, summed over a patch and averaged over the batch.
+    """
+
+    optimizer: str = "adam"
+    clip: float = 1.0
+    clip_update: float = 0.0
+    loss: str = "l1"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_known("optimizer", self.optimizer, OPTIMIZERS)
+        check_known("loss", self.loss, tuple(LOSSES))
+        self._set(
+            clip=check_number("clip", self.clip, "above 0", lambda x: x > 0),
+            clip_update=check_number(
+                "clip_update",
+                self.clip_update,
+                "of at least 0",
+                lambda x: 0 <= x < inf,
+            ),
+        )
+        if self.clip_update and self.clip < inf:
+            raise ValueError(
+                f"The settings got clip={self.clip} and"
+                f" clip_update={self.clip_update}; a training clips in one"
+                " way. Set clip to infinity, or clip_update to 0."
+            )
+
+
+def check_whole(name: str, value: Any, least: int) -> int:
+    """Return a number as a plain int, or say that it is no whole number or too small."""
+    try:
+        whole = index(value)
+    except TypeError:
+        whole = least - 1
+    if whole < least:
+        raise ValueError(
+            f"The settings got {name}={value!r}; it must be a whole number"
+            f" of at least {least}."
+        )
+    return whole
+
+
+def check_number(
+    name: str, value: Any, words: str, holds: Callable[[float], bool]
+) -> float:
+    """Return a number as a plain float, or say in which range it must be."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = nan
+    if not holds(number):
+        raise ValueError(
+            f"The settings got {name}={value!r}; it must be a number {words}."
+        )
+    return number
+
+
+def check_known(name: str, value: str, known: tuple[str, ...]) -> None:
+    """Say which words there are where a value is none of them."""
+    if value not in known:
+        raise ValueError(
+            f"The settings got {name}={value!r}; it must be one of"
+            f" {', '.join(known)}."
+        )
 
 
 def training_images(run: Run) -> Images:
@@ -109,7 +229,7 @@ def training_images(run: Run) -> Images:
         or (run.profile == "full" and data.get(name).remote)
     ]
     if run.profile == "ci" or not found:
-        return {"photos": list(data.photos().values())}
+        return StandIn(photos=list(data.photos().values()))
     with run.fabric.rank_zero_first(
         local=True
     ):  # one process a machine downloads
@@ -123,11 +243,14 @@ def training_images(run: Run) -> Images:
 def split(
     sets: Images, held_out: int
 ) -> tuple[Images, list[NDArray[np.uint8]]]:
-    """Set ``held_out`` images of each set aside, evenly spaced; return the rest and those."""
+    """Set ``held_out`` images of each set aside, evenly spaced; return the rest and those.
+
+    At least every other image stays, so a set of one image has none set aside.
+    """
     kept: Images = {}
     aside: list[NDArray[np.uint8]] = []
     for name, images in sets.items():
-        every = max(2, len(images) // held_out)
+        every = max(2, len(images) // max(held_out, 1))
         chosen = set(range(every // 2, len(images), every)[:held_out])
         aside += [images[i] for i in sorted(chosen)]
         kept[name] = [
@@ -184,16 +307,17 @@ class Patches:
     """
 
     def __init__(
-        self, sets: Images, settings: Settings, *, interpolated: bool
+        self, sets: Images, settings: PatchSettings, *, interpolated: bool
     ) -> None:
         self.settings = settings
         self.interpolated = interpolated
         self.pairs: dict[int, list[tuple[Tensor, Tensor]]] = {}
         self.weights: dict[int, Tensor] = {}
+        self.images = dict.fromkeys(sets, 0)  # how many are large enough
         for scale in settings.scales:
             self.pairs[scale] = []
             shares = []
-            for images in sets.values():
+            for name, images in sets.items():
                 pairs = [
                     pair(x, scale, interpolated, settings.colour)
                     for x in images
@@ -204,6 +328,7 @@ class Patches:
                 areas = torch.tensor([float(p[0][0].numel()) for p in large])
                 shares.append(areas / areas.sum())
                 self.pairs[scale] += large
+                self.images[name] = max(self.images[name], len(large))
             if not self.pairs[scale]:
                 raise ValueError(
                     f"No training image holds a patch of {settings.patch}"
@@ -261,7 +386,7 @@ class Patches:
         return torch.stack(inputs), torch.stack(targets)
 
 
-def schedule(settings: Settings) -> Callable[[int], float]:
+def schedule(settings: PatchSettings) -> Callable[[int], float]:
     """Return the learning rate as a function of the step."""
     rise = max(1, round(settings.rise * settings.steps))
 
@@ -347,36 +472,50 @@ def validation(
     run: Run,
     network: nn.Module,
     images: list[NDArray[np.uint8]],
-    settings: Settings,
+    settings: PatchSettings,
     *,
     interpolated: bool,
 ) -> Callable[[], dict[str, float]]:
-    """Return a function that measures the network on the images set aside."""
+    """Return a function that measures the network on the images set aside.
+
+    An image of one colour, or with nothing inside the border, says nothing about a network and is
+    left out; where no image is left at a scale, nothing is returned for it.
+    """
     side = run.pick(ci=48, book=240, full=240)
-    pairs = {
-        scale: [
+    pairs = {}
+    for scale in settings.scales:
+        prepared = (
             pair(x[:side, :side], scale, interpolated, settings.colour)
             for x in images
+            if min(x.shape[:2]) >= 3 * scale  # more than the borders
+        )
+        inside = slice(scale, -scale)
+        pairs[scale] = [
+            (given, target)
+            for given, target in prepared
+            if np.ptp(target[0, inside, inside].numpy()) > 0
         ]
-        for scale in settings.scales
-    }
 
     def evaluate() -> dict[str, float]:
-        return {
-            f"held_out_x{scale}_psnr_y": float(
-                np.mean(
-                    [
-                        psnr(x, y, peak=255.0, border=scale)
-                        for x, y in estimates(
-                            network, pairs[scale], settings.colour
-                        )
-                    ]
-                )
-            )
-            for scale in settings.scales
-        }
+        measured = {}
+        for scale in settings.scales:
+            values = [
+                # An estimate without any error has an infinite PSNR.
+                min(psnr(x, y, peak=255.0, border=scale), _FLAWLESS)
+                for x, y in estimates(network, pairs[scale], settings.colour)
+            ]
+            if values:
+                measured[f"held_out_x{scale}_psnr_y"] = float(np.mean(values))
+        return measured
 
     return evaluate
+
+
+def evaluation_interval(settings: PatchSettings, least: int = 10) -> int:
+    """Return how many steps lie between two evaluations; after the last step is one anyway."""
+    if not settings.evaluations:
+        return settings.steps
+    return max(settings.steps // settings.evaluations, least)
 
 
 def train_network(
@@ -399,26 +538,32 @@ def train_network(
     settings
         The choices.
     sets
-        Images to train on, instead of `training_images`.
+        Images to train on, 8-bit RGB or grey, instead of `training_images`.
+
+    Raises
+    ------
+    ValueError
+        If there is no image to train on or none that holds a patch, or the network does not take
+        the settings' colour.
+    DataNotFoundError
+        If a set that the settings name is not there.
     """
     interpolated = bool(network.interpolated)
-    sets = sets or training_images(run)
-    kept, held_out = split(sets, settings.held_out)
-    lacking = [name for name in settings.sets if name not in kept]
-    if lacking and list(kept) != ["photos"]:
-        raise data.DataNotFoundError(
-            f"This training takes the set {lacking[0]!r}, and found are"
-            f" {', '.join(kept)}. `python -m lecture_utils data fetch"
-            f" {lacking[0]}` gets it, or says how."
+    first = next(m for m in network.modules() if isinstance(m, nn.Conv2d))
+    channels = 1 if settings.colour == "y" else 3
+    if first.in_channels != channels:
+        raise ValueError(
+            f"The settings got colour={settings.colour!r}, which is"
+            f" {channels} channel(s); the network's first convolution takes"
+            f" {first.in_channels}. Choose another colour, or build the"
+            " network for this one."
         )
-    wanted = [name for name in kept if name in settings.sets] or list(kept)
-    kept = {name: kept[name][: settings.images] for name in wanted}
+    kept, held_out, aside = training_and_validation(run, settings, sets)
     patches = Patches(kept, settings, interpolated=interpolated)
 
     fabric = run.fabric
     network = network.to(memory_format=torch.channels_last)
-    ema = get_ema_multi_avg_fn(settings.averaging)  # type: ignore[no-untyped-call]
-    average = AveragedModel(network, multi_avg_fn=ema)
+    average = moving_average(network, settings.averaging)
     parameters = [p for p in network.parameters() if p.requires_grad]
     optimizer: torch.optim.Optimizer
     if settings.optimizer == "sgd":
@@ -458,39 +603,80 @@ def train_network(
         modules={"network": model, "average": average},
         optimizers={settings.optimizer: optimizer},
         learning_rate=rate,
-        evaluate=evaluate,
-        evaluate_every=max(settings.steps // settings.evaluations, 10),
+        evaluate=evaluate if settings.evaluations else None,
+        evaluate_every=evaluation_interval(settings),
         log_every=min(200, max(1, settings.steps // 10)),
         state=state,
         settings=choices,
         save_every=run.pick(ci=0.0, book=60.0, full=60.0),
         progress=progress,
     )
-    tensors = half(average.module)
-    average.module.load_state_dict(
-        tensors
-    )  # what is shipped is what is measured
+    tensors = round_to_half(average.module)
     metrics = evaluate() | report(
         run, average.module, settings.scales, settings.colour
     )
     return Result(
         tensors=tensors,
         metrics=metrics,
-        settings=choices,
+        settings=choices | {"images": patches.images, "held_out": aside},
         data=list(kept),
         history=history,
     )
 
 
-def half(network: nn.Module) -> dict[str, Tensor]:
-    """Return a network's state with its real numbers as float16, which is what is shipped."""
-    return {
+def training_and_validation(
+    run: Run, settings: PatchSettings, sets: Images | None = None
+) -> tuple[Images, list[NDArray[np.uint8]], dict[str, int]]:
+    """Return the images to train on, those set aside, and how many these are of each set.
+
+    Parameters
+    ----------
+    run, settings, sets
+        As in `train_network`, whose errors these are.
+    """
+    sets = training_images(run) if sets is None else sets
+    if not sets or not all(len(images) for images in sets.values()):
+        found = {name: len(images) for name, images in sets.items()}
+        raise ValueError(
+            f"The training got sets of so many images: {found or 'none'}; it"
+            " needs at least one set, with at least one image in each. Leave"
+            " sets out to train on the sets that are found."
+        )
+    kept, held_out = split(sets, settings.held_out)
+    aside = {name: len(sets[name]) - len(kept[name]) for name in sets}
+    lacking = [name for name in settings.sets if name not in kept]
+    if lacking and not isinstance(sets, StandIn):
+        fetch = f"`python -m lecture_utils data fetch {lacking[0]}` gets it, or says how."
+        advice = fetch if lacking[0] in data.DATASETS else "Name one of these."
+        raise data.DataNotFoundError(
+            f"This training takes the set {lacking[0]!r}, and found are"
+            f" {', '.join(kept)}. {advice}"
+        )
+    wanted = [name for name in kept if name in settings.sets] or list(kept)
+    kept = {name: kept[name][: settings.images] for name in wanted}
+    return kept, held_out, aside
+
+
+def moving_average(network: nn.Module, decay: float) -> AveragedModel:
+    """Return the exponential moving average of a network's weights, to be updated at each step."""
+    ema = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
+    return AveragedModel(network, multi_avg_fn=ema)
+
+
+def round_to_half(network: nn.Module) -> dict[str, Tensor]:
+    """Round a network's weights to float16, and return its state in that type, to be shipped.
+
+    The network keeps its own type. What is measured after this is what is shipped.
+    """
+    tensors = {
         key: value.half() if value.is_floating_point() else value
         for key, value in network.state_dict().items()
     }
+    network.load_state_dict(tensors)
+    return tensors
 
 
-def describe(settings: Settings, sets: Images) -> dict[str, Any]:
+def describe(settings: PatchSettings, sets: Images) -> dict[str, Any]:
     """Return the choices and how many images of each set were trained on, for a record."""
     content = {
         key: value
@@ -537,7 +723,7 @@ def train_variants(
     ship
         Whether the weights are part of the result.
     """
-    sets = sets or training_images(run)
+    sets = training_images(run) if sets is None else sets
     history = History()
     metrics: dict[str, float] = {}
     tensors: dict[str, Tensor] = {}
@@ -559,8 +745,8 @@ def train_variants(
             result = Result(
                 {},
                 {"diverged_at_step": error.step},
-                {},
-                list(sets),
+                dict(error.settings),
+                list(error.settings["images"]),
                 error.history,
             )
         assert result.history is not None
@@ -573,7 +759,7 @@ def train_variants(
         metrics |= {
             f"{name}: {key}": value for key, value in result.metrics.items()
         }
-        settings[name] = result.settings or describe(variant.settings, {})
+        settings[name] = result.settings
         names |= set(result.data)
         if ship:
             tensors |= {

@@ -15,6 +15,7 @@ import torch
 from safetensors.torch import load_file
 
 from lecture_utils import checkpoints, data, recipes, start
+from lecture_utils import recipe as recipe_module
 
 # What some recipes start from; all others fall back to embedded photos.
 NEEDED_DATA = {"gaussian_celeba64": "celeba_10k"}
@@ -148,6 +149,22 @@ def test_two_processes_average_to_the_gradient_of_the_doubled_batch(tmp_path):
         for name, gradient in one.items():
             assert torch.allclose(two[name], gradient, rtol=1e-4, atol=1e-7), name
     assert max(float(g.abs().max()) for g in one.values()) > 1e-3
+
+
+@pytest.mark.parametrize("option", ["out", "state"])
+def test_a_place_that_cannot_be_written_is_found_before_the_training(tmp_path, option, monkeypatch):
+    (tmp_path / "file").touch()
+    places = {"out": tmp_path / "out", "state": tmp_path / "state"} | {
+        option: tmp_path / "file" / "below"
+    }
+    trained = []
+    recipe = recipe_module.Recipe("none", lambda *args: trained.append(args))
+    monkeypatch.setattr(recipes, "get", lambda name: recipe)
+    with pytest.raises(OSError, match=rf"Nothing can be written to .*file.*with --{option}"):
+        recipes.run_recipe(
+            "vdsr", start(profile="ci", quiet=True), places["out"], state=places["state"]
+        )
+    assert trained == []
 
 
 def test_unknown_recipes_get_the_list():

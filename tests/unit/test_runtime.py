@@ -47,6 +47,7 @@ def test_generators_repeat():
         ({"device": "tpu"}, RuntimeError, "LECTURE_DEVICE"),
         ({"precision": "8"}, ValueError, "LECTURE_PRECISION"),
         ({"seed": -1}, ValueError, "seed"),
+        ({"precision": "16-mixed", "device": "cpu"}, ValueError, "to 'bf16-mixed' or '32-true'"),
     ],
 )
 def test_bad_choices_get_a_sentence(kwargs, error, words):

@@ -6,12 +6,16 @@ import torch
 
 from lecture_utils.recipe import Recipe, Result
 from lecture_utils.runtime import Run
-from lecture_utils.super_resolution.srgan_training import train_adversarial
+from lecture_utils.super_resolution.srgan_training import (
+    srgan_settings,
+    train_adversarial,
+)
 
 
 def _train(run: Run, state: Path, progress: bool) -> Result:
     torch.manual_seed(run.seed)
-    return train_adversarial(run, state, progress, "mse", weight=5_000)
+    settings = srgan_settings(run, "mse", 5_000)
+    return train_adversarial(run, state, progress, settings)
 
 
 RECIPE = Recipe(

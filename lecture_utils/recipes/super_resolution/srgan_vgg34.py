@@ -10,12 +10,16 @@ import torch
 
 from lecture_utils.recipe import Recipe, Result
 from lecture_utils.runtime import Run
-from lecture_utils.super_resolution.srgan_training import train_adversarial
+from lecture_utils.super_resolution.srgan_training import (
+    srgan_settings,
+    train_adversarial,
+)
 
 
 def _train(run: Run, state: Path, progress: bool) -> Result:
     torch.manual_seed(run.seed)
-    return train_adversarial(run, state, progress, "relu3_4", weight=100)
+    settings = srgan_settings(run, "relu3_4", 100)
+    return train_adversarial(run, state, progress, settings)
 
 
 RECIPE = Recipe(

@@ -1,5 +1,6 @@
 """Patches, schedule and validation of the super-resolution recipes, and trainings side by side."""
 
+import json
 from dataclasses import replace
 from itertools import pairwise
 
@@ -17,6 +18,7 @@ from lecture_utils.super_resolution.training import (
     Patches,
     Settings,
     Variant,
+    describe,
     estimates,
     in_colour,
     pair,
@@ -26,6 +28,7 @@ from lecture_utils.super_resolution.training import (
     train_network,
     train_variants,
     training_images,
+    validation,
 )
 from lecture_utils.super_resolution.vdsr import VDSR
 
@@ -190,6 +193,7 @@ def test_variants_are_compared_and_one_may_diverge(run, tmp_path):
     assert len(result.history.curves["good: held_out_x2_psnr_y"]) == 2
     assert result.metrics["wild: diverged_at_step"] <= 20
     assert {key.split(":")[0] for key in result.tensors} == {"good"}
+    assert {v["images"]["photos"] for v in result.settings.values()} == {1}
     assert (tmp_path / "state-0.safetensors").exists()
     again = train_variants(run, state, False, variants, sets=sets, ship=True)
     assert all(torch.equal(a, again.tensors[key]) for key, a in result.tensors.items())
@@ -236,6 +240,114 @@ def test_a_set_that_is_not_there_is_not_replaced_by_another():
     images = list(data.photos().values())
     with pytest.raises(data.DataNotFoundError, match="data fetch t91"):
         train_network(run, None, False, SRCNN(), settings, sets={"imagenet_256": images})
+
+    with pytest.raises(data.DataNotFoundError, match="takes the set 't91', and found are photos"):
+        train_network(run, None, False, SRCNN(), settings, sets={"photos": images})
+
+
+@pytest.mark.parametrize(
+    ("choice", "words"),
+    [
+        ({"scales": ()}, r"scales=\(\); they need at least one"),
+        ({"scales": 3}, r"scales=3; they need at least one"),
+        ({"scales": (1,)}, "scales=1; it must be a whole number of at least 2"),
+        ({"scales": (2.5,)}, "scales=2.5; it must be a whole number"),
+        ({"steps": 0}, "steps=0"),
+        ({"batch": 2.0}, "batch=2.0; it must be a whole number"),
+        ({"patch": 0}, "patch=0"),
+        ({"images": 0}, "images=0"),
+        ({"held_out": -1}, "held_out=-1"),
+        ({"evaluations": -1}, "evaluations=-1"),
+        ({"learning_rate": 0}, "learning_rate=0; it must be a number above 0"),
+        ({"learning_rate": float("nan")}, "learning_rate=nan"),
+        ({"learning_rate": "fast"}, "learning_rate='fast'"),
+        ({"rise": 2}, "rise=2"),
+        ({"averaging": 1.0}, "averaging=1.0"),
+        ({"clip": 0}, "clip=0"),
+        ({"clip_update": -1.0}, "clip_update=-1.0"),
+        ({"clip_update": 1e-3}, "a training clips in one way"),
+        ({"optimizer": "adamw"}, "optimizer='adamw'; it must be one of adam, sgd"),
+        ({"loss": "L1"}, "loss='L1'; it must be one of l1, l2, sum"),
+        ({"colour": "Y"}, "colour='Y'; it must be one of y, ycbcr, rgb"),
+        ({"sets": "t91"}, r"sets='t91'; they need a tuple of names, such as sets=\('t91',\)"),
+    ],
+)
+def test_choices_are_checked_when_they_are_made(choice, words):
+    with pytest.raises(ValueError, match=words):
+        Settings(**({"scales": (3,), "steps": 2} | choice))
+
+
+def test_choices_are_plain_numbers_in_a_record():
+    settings = Settings([np.int64(3)], np.int32(2), learning_rate=np.float32(0.5), sets=["t91"])
+    assert settings == Settings((3,), 2, learning_rate=0.5, sets=("t91",))
+    text = json.dumps(describe(settings, {}))
+    assert json.loads(text)["scales"] == [3]
+
+
+CAT = data.photos()["chelsea"][:90, :90]
+
+
+@pytest.mark.parametrize(
+    ("images", "choice", "set_aside", "measured"),
+    [
+        ([CAT], {}, 0, False),  # a picture of one's own
+        ([CAT, CAT[::-1]], {}, 1, True),
+        ([CAT] * 3, {"held_out": 0}, 0, False),
+        ([CAT] * 3, {"evaluations": 0}, 1, True),
+        ([CAT, np.zeros_like(CAT), CAT], {}, 1, False),
+        ([CAT, np.full_like(CAT, 128), CAT], {}, 1, False),
+        ([CAT, CAT[:7, :7], CAT], {}, 1, False),  # nothing inside the border
+        ([CAT[..., 0]] * 2, {}, 1, True),
+    ],
+)
+def test_a_reader_s_own_images(run, images, choice, set_aside, measured):
+    settings = Settings(**({"scales": (3,), "steps": 2, "batch": 2, "patch": 12} | choice))
+    result = train_network(run, None, False, SRCNN(), settings, sets={"mine": images})
+    assert ("held_out_x3_psnr_y" in result.metrics) == measured
+    logged = "held_out_x3_psnr_y" in result.history.curves
+    assert logged == (measured and settings.evaluations > 0)
+    assert result.settings["held_out"] == {"mine": set_aside}
+    assert result.settings["images"] == {"mine": len(images) - set_aside}
+
+
+def test_an_estimate_without_any_error_is_no_divergence(run):
+    """Its PSNR is infinite; what is logged stays a number."""
+    settings = Settings((2,), 1, colour="rgb")
+
+    class Exact(torch.nn.Module):
+        def __init__(self, target):
+            super().__init__()
+            self.weight = torch.nn.Parameter(target)
+
+        def forward(self, x):
+            return self.weight
+
+    exact = Exact(pair(CAT[:48, :48], 2, True, "rgb")[1][None])
+    values = validation(run, exact, [CAT], settings, interpolated=True)()
+    assert values == {"held_out_x2_psnr_y": 100.0}
+
+
+@pytest.mark.parametrize("train_them", [train_network, train_variants])
+@pytest.mark.parametrize("sets", [{}, {"mine": []}, {"mine": [CAT], "yours": []}])
+def test_no_images_are_not_replaced_by_others(run, sets, train_them):
+    settings = Settings((3,), 2, batch=2, patch=12)
+    what = {"a": Variant(SRCNN, settings)} if train_them is train_variants else SRCNN()
+    rest = () if train_them is train_variants else (settings,)
+    with pytest.raises(ValueError, match="needs at least one set, with at least one image in each"):
+        train_them(run, None, False, what, *rest, sets=sets)
+
+
+def test_the_record_counts_the_images_that_were_trained_on(run):
+    settings = Settings((3,), 2, batch=2, patch=20, held_out=0)
+    sets = {"mine": [CAT, CAT[:9, :9], CAT], "small": [CAT[:9, :9]]}
+    result = train_network(run, None, False, SRCNN(), settings, sets=sets)
+    assert result.settings["images"] == {"mine": 2, "small": 0}
+
+
+def test_colours_that_the_network_does_not_take_are_refused(run):
+    settings = Settings((3,), 2, batch=2, patch=12, colour="rgb")
+    with pytest.raises(ValueError, match=r"colour='rgb', which is 3 channel.* convolution takes 1"):
+        train_network(run, None, False, SRCNN(), settings, sets={"mine": [CAT] * 2})
 
 
 def test_a_state_of_other_choices_is_refused(tmp_path):
