@@ -60,15 +60,6 @@ def run_step(
     return time.monotonic() - start
 
 
-def attempt(step: str, command: list[str]) -> bool:
-    """Run one command in the book's folder; tell whether it succeeded."""
-    say(f"\n== {step}")
-    try:
-        return subprocess.run(command, cwd=ROOT).returncode == 0
-    except KeyboardInterrupt:
-        fail(step, "it was interrupted.", 130)
-
-
 def digest(*paths: Path, extra: str = "") -> str:
     """Return a short hash over the contents of these files, in this order, and ``extra``."""
     sha = hashlib.sha256(extra.encode())

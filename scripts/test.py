@@ -8,60 +8,17 @@ reported at the end, and never a reason to fail.
 from __future__ import annotations
 
 import os
-import resource
-import subprocess
 import sys
-import time
 import xml.etree.ElementTree as ET
 from collections import Counter
-from pathlib import Path
 
+from measured import Steps
 from steps import ROOT, fail, say
 
 from lecture_utils.data import DataNotFoundError, absolute_folders
 
 REPORTS = ROOT / "_build" / "ci"
-BIN = Path(sys.executable).parent
 BUDGET = 25  # seconds that the cells of a notebook may compute in profile `ci`
-NONE_COLLECTED = 5  # pytest's code where a filter such as -k leaves no test
-
-
-def cores() -> int:
-    """Return the number of cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-class Steps:
-    """The steps so far: what became of each, and its seconds by the clock and of computing."""
-
-    def __init__(self) -> None:
-        self.passed: dict[str, bool] = {}
-        self.seconds: dict[str, tuple[float, float]] = {}
-
-    def run(self, name: str, command: list[str], **settings: str) -> bool:
-        """Run one command in the book's folder; tell whether it succeeded."""
-        say(f"\n== {name}")
-        start, before = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
-        try:
-            code = subprocess.run(command, cwd=ROOT, env=os.environ | settings).returncode
-        except KeyboardInterrupt:
-            fail(name, "it was interrupted.", 130)
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        computed = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-        self.seconds[name] = (time.monotonic() - start, computed)
-        self.passed[name] = code == 0 or (code == NONE_COLLECTED and len(sys.argv) > 1)
-        return self.passed[name]
-
-    def tests(self, name: str, folders: list[str], report: Path) -> None:
-        """Run tests, as many at once as there are cores; each takes its share of them."""
-        workers = min(cores(), 4)  # a notebook's process takes about a gigabyte
-        command = [sys.executable, "-m", "pytest", f"--junitxml={report}", *folders]
-        command += ["-o", "junit_family=xunit1", "-n", str(workers), "--dist=worksteal"]
-        # Two threads that wait for each other on a busy core are slower than one.
-        threads = os.environ.get("OMP_NUM_THREADS") or str(max(1, cores() // workers))
-        self.run(name, [*command, *sys.argv[1:]], OMP_NUM_THREADS=threads)
 
 
 def kind(case: ET.Element) -> str:
@@ -79,14 +36,8 @@ def kind(case: ET.Element) -> str:
     )
 
 
-def report(steps: Steps, cases: list[ET.Element]) -> None:
-    """Print the seconds of steps, of kinds of tests and of notebooks."""
-    say(f"\n{'Step':<34}{'s by the clock':>16}{'s computing':>14}")
-    for name, (clock, computed) in steps.seconds.items():
-        say(f"{name:<34}{clock:16.0f}{computed:14.0f}")
-    total = [sum(column) for column in zip(*steps.seconds.values(), strict=True)]
-    say(f"{'all':<34}{total[0]:16.0f}{total[1]:14.0f}")
-
+def report(cases: list[ET.Element]) -> None:
+    """Print the seconds of kinds of tests and of notebooks."""
     count: Counter[str] = Counter(kind(case) for case in cases)
     seconds: Counter[str] = Counter()
     for case in cases:
@@ -117,12 +68,13 @@ def main() -> None:
     # Notebooks of profile ci see no data but those of LECTURE_DATA_DIR, here as in their tests.
     no_cache = REPORTS / "no-cache"
     steps = Steps()
-    steps.run("style (ruff check)", [str(BIN / "ruff"), "check", "."])
-    steps.run("format (ruff format)", [str(BIN / "ruff"), "format", "--check", "."])
-    steps.run("types (mypy)", [str(BIN / "mypy")])
+    steps.style_and_types()
     folders = [str(path.relative_to(ROOT)) for path in sorted((ROOT / "tests").glob("[a-z]*/"))]
     folders.remove("tests/site")
-    steps.tests("tests of package and notebooks", folders, REPORTS / "tests.xml")
+    legacy = ["-o", "junit_family=xunit1"]  # the one that takes a notebook's seconds
+    steps.tests(
+        "tests of package and notebooks", folders, f"--junitxml={REPORTS / 'tests.xml'}", *legacy
+    )
     site = steps.run(
         "site, profile ci",
         [sys.executable, "scripts/build_book.py", "--profile", "ci"],
@@ -130,13 +82,15 @@ def main() -> None:
     )
     # Without a site of these sources the tests of the site would judge an older one.
     if site:
-        steps.tests("tests of the site", ["tests/site"], REPORTS / "tests-site.xml")
+        file = REPORTS / "tests-site.xml"
+        steps.tests("tests of the site", ["tests/site"], f"--junitxml={file}", *legacy)
     cases = [
         case
         for file in sorted(REPORTS.glob("tests*.xml"))
         for case in ET.parse(file).getroot().iter("testcase")
     ]
-    report(steps, cases)
+    steps.report()
+    report(cases)
     reasons = Counter(
         skipped.get("message", "no reason given")
         for case in cases
@@ -147,10 +101,7 @@ def main() -> None:
         say(f"NOT RUN: {number} test(s): {reason}")
     if not site:
         say("NOT RUN: the tests of the site, since it could not be built.")
-    failed = [name for name, good in steps.passed.items() if not good]
-    if failed:
-        fail("test", f"{', '.join(failed)}; the messages above say why.")
-    say("Every step passed.")
+    steps.end("test")
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-SECONDS = 120  # a browser and a kernel on a busy machine; only what hangs takes so long
+SECONDS = 1200  # a browser and a kernel on a busy machine; only what hangs takes so long
 CODE = """
 import numpy as np
 from lecture_utils import explore
@@ -85,7 +85,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str, s
         yield root, _address(server, folder), token
     finally:
         server.terminate()
-        server.wait(30)
+        server.wait(SECONDS)
         log.close()
 
 
