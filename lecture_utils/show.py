@@ -104,6 +104,8 @@ _STYLE: Any = {  # matplotlib types the names of all its settings
     "xtick.labelsize": 9,
     "ytick.labelsize": 9,
 }
+# Notes to the type checker and to the linter, which tell a reader nothing.
+_FOR_TOOLS = re.compile(r" +# (?:type: ignore|noqa)\b.*")
 _ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*/[a-z0-9]+(-[a-z0-9]+)*")
 
 
@@ -969,6 +971,8 @@ def encode_lossless(image: Pixels) -> tuple[bytes, str]:
 def show_source(*objects: object, docstrings: bool = False) -> None:
     """Show the source of functions, classes or methods as highlighted code.
 
+    Notes to tools, such as ``# type: ignore``, are left out.
+
     Parameters
     ----------
     objects
@@ -991,6 +995,7 @@ def show_source(*objects: object, docstrings: bool = False) -> None:
             ) from error
         if not docstrings:
             code = _without_docstrings(code)
+        code = _FOR_TOOLS.sub("", code)
         name = f"{item.__module__}.{cast(Any, item).__qualname__}"
         fence = "`" * max(
             [3, *(len(run) + 1 for run in re.findall("`{3,}", code))]

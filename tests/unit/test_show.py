@@ -543,6 +543,15 @@ def test_source_is_shown_without_docstrings(displayed):
     assert fence["text/markdown"].endswith("\n````\n")
 
 
+def noted(x):
+    return x.shape  # type: ignore[no-any-return]
+
+
+def test_source_is_shown_without_notes_to_tools(displayed):
+    show.show_source(noted)
+    assert displayed[0][0]["text/plain"].endswith("    return x.shape")
+
+
 def test_docstrings_stay_when_asked_for(displayed):
     show.show_source(Example.double, docstrings=True)
     assert '"""Return twice x."""' in displayed[0][0]["text/plain"]
