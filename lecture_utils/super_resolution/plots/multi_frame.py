@@ -9,10 +9,16 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from lecture_utils.layout import parts, use
+from lecture_utils.runtime import Run
 from lecture_utils.show import COLOURS
+from lecture_utils.super_resolution.degrade import Degradation, box_kernel
+from lecture_utils.super_resolution.interpolate import nearest
+from lecture_utils.super_resolution.multi_frame import Frames, multi_frame
+from lecture_utils.super_resolution.solvers import tikhonov
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -21,6 +27,31 @@ Array = NDArray[Any]
 
 _LOOKS = (("-", 0), ("--", 1), ("-.", 2), (":", 3))
 _MARKS = ("o", "s", "D", "^")
+
+
+def preview(photo: Array, run: Run) -> dict[str, Array]:
+    """Return what the section arrives at: a frame, one frame's and sixteen frames' estimate, the truth.
+
+    ``photo`` is 8-bit RGB (H, W, 3), sides multiples of 4.
+    """
+    scale, generator = 4, run.generator(1)
+    camera = Degradation(box_kernel(3), scale)
+    hr = torch.from_numpy(photo.copy()).permute(2, 0, 1).double() / 255
+    shifts = scale * torch.rand(16, 2, dtype=hr.dtype, generator=generator)
+    shifts[0] = 0
+    ys = Frames(camera, shifts).apply(hr)
+    noise = torch.randn(ys.shape, dtype=hr.dtype, generator=generator)
+    ys = ys + 2 / 255 * noise
+    images = {
+        "one LR frame": nearest(ys[0], scale),
+        "from one frame": tikhonov(ys[0], camera, 1e-3),
+        "from 16 frames": multi_frame(ys, shifts, camera, 10**-2.5),
+        "HR image": hr,
+    }
+    return {
+        name: (255 * image.clamp(0, 1)).round().byte().permute(1, 2, 0).numpy()
+        for name, image in images.items()
+    }
 
 
 def samples(shifts: Mapping[str, Array], scale: int, receptor: int) -> Figure:
