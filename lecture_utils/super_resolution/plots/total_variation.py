@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lecture_utils.show import COLOURS, DPI
+from lecture_utils.metrics import psnr
+from lecture_utils.show import COLOURS, DPI, grid
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -86,15 +87,16 @@ def panels_and_curves(
 
 
 def convergence(
-    errors: Mapping[str, Mapping[str, Array]], bound: str, gap: Array
+    records: Mapping[str, Mapping[str, Array]], bound: str, least: float
 ) -> Figure:
     """Draw relative errors of the objective against iterations and seconds.
 
-    Each entry of ``errors`` has the arrays "iteration", "seconds" and "error"; ``gap`` belongs to the
-    entry ``bound``.
+    Each record has the arrays "iteration", "seconds", "error" and "gap"; the gap of the record
+    ``bound`` is drawn, relative to the objective's minimum ``least``.
     """
     import matplotlib.pyplot as plt
 
+    gap = records[bound]["gap"] / least
     fig, axes = plt.subplots(1, 2, figsize=(7.5, 4.3), sharey=True)
     looks = (
         ("-", _BLACK),
@@ -104,7 +106,7 @@ def convergence(
         ("-", _BLUE),
     )
     for (name, record), (style, colour) in zip(
-        errors.items(), looks, strict=False
+        records.items(), looks, strict=False
     ):
         for ax, axis in zip(axes, ("iteration", "seconds"), strict=True):
             ax.loglog(
@@ -113,7 +115,7 @@ def convergence(
     for ax, axis in zip(axes, ("iteration", "seconds"), strict=True):
         label = f"gap of {bound}"
         ax.loglog(
-            errors[bound][axis],
+            records[bound][axis],
             gap,
             color=_BLUE,
             lw=0.9,
@@ -125,7 +127,7 @@ def convergence(
         xlabel="iteration", ylabel="$(F(x) - F^\\star)\\, /\\, F^\\star$"
     )
     axes[1].set_xlabel("seconds")
-    lowest = min(float(np.min(record["error"])) for record in errors.values())
+    lowest = min(float(np.min(record["error"])) for record in records.values())
     axes[0].set_ylim(lowest / 2, 10)
     handles, labels = axes[0].get_legend_handles_labels()
     fig.legend(
@@ -155,3 +157,25 @@ def profiles(
     handles, labels = axes[0].get_legend_handles_labels()
     fig.legend(handles, labels, loc="outside lower center", ncols=len(labels))
     return fig
+
+
+def corners(
+    images: Mapping[str, Sequence[Array]],
+    places: Mapping[str, tuple[int, int]],
+    methods: Sequence[str],
+) -> Figure:
+    """Draw parts of 72 x 72 pixels: a row an image, the truth first, with the PSNR of each part.
+
+    ``images`` are 8 bits, one for each of ``methods``; ``places`` has the upper left corner of each
+    part.
+    """
+    parts, titles = [], []
+    for name, (top, left) in places.items():
+        row = [
+            image[top : top + 72, left : left + 72] for image in images[name]
+        ]
+        for method, part in zip(methods, row, strict=True):
+            score = "" if part is row[0] else f", {psnr(part, row[0]):.2f} dB"
+            titles.append(f"{name}\n{method}{score}")
+        parts += row
+    return grid(parts, columns=len(methods), titles=titles, size=2.4)
