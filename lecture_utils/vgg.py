@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from http.client import HTTPException
 from pathlib import Path
-from typing import Literal
+from ssl import SSLError
+from typing import TYPE_CHECKING, Literal
+from urllib.error import URLError
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from lecture_utils import data
+from lecture_utils.data.store import reading
 from lecture_utils.runtime import Run
+
+if TYPE_CHECKING:
+    from torchvision.models import WeightsEnum
 
 # Convolutions a block and their widths: K. Simonyan and A. Zisserman, ICLR 2015,
 # table 1, columns D and E.
@@ -179,6 +186,8 @@ def load_vgg(
     ------
     DataNotFoundError
         If neither is there; the message says what to do.
+    DownloadError, DataCorruptError, DataUnreadableError, OSError
+        If torchvision's cannot be downloaded, are damaged, or cannot be read or written.
     """
     network = VGG(layers, depth=depth, pooling=pooling, padding=padding)
     data_set, deepest = DATA_SETS[depth]
@@ -326,12 +335,58 @@ def _copy_torchvision(network: VGG, run: Run) -> None:
             " LECTURE_DATA_DIR to a folder that holds"
             f" {data.get(data_set).folder} (layers up to {deepest})."
         )
-    # weights_only: nothing in the file is run
-    given = weights.get_state_dict(
-        progress=run.profile == "full", check_hash=True, weights_only=True
-    )
+    given = _torchvision_weights(weights, cached, run.profile == "full")
     for index, (_, step) in enumerate(network.steps.items()):
         if isinstance(step, nn.Conv2d):
             step.weight.copy_(given[f"features.{index}.weight"])
             assert step.bias is not None
             step.bias.copy_(given[f"features.{index}.bias"])
+
+
+def _torchvision_weights(
+    weights: WeightsEnum, cached: Path, progress: bool
+) -> Mapping[str, Tensor]:
+    """Return torchvision's weights, downloaded where they are not in the cache."""
+
+    def load() -> Mapping[str, Tensor]:
+        # weights_only: nothing in the file is run
+        state: Mapping[str, Tensor] = weights.get_state_dict(
+            progress=progress, check_hash=True, weights_only=True
+        )
+        return state
+
+    if cached.exists():
+        with reading(cached):
+            return load()
+    if not cached.is_absolute():  # ~, which stands for nothing
+        raise data.DataNotFoundError(
+            "This account has no home folder, and so no place for"
+            " torchvision's weights. Set TORCH_HOME to a folder that you may"
+            " write to."
+        )
+    try:
+        return load()
+    except (
+        URLError,
+        HTTPException,
+        ConnectionError,
+        SSLError,
+        TimeoutError,
+    ) as error:
+        raise data.DownloadError(
+            f"{weights.url} could not be downloaded ({error}). Check the"
+            f" network and try again, or put the file into {cached.parent}."
+        ) from error
+    except OSError as error:
+        raise OSError(
+            error.errno,
+            f"{cached} could not be written ({error.strerror}). Free some"
+            " space, or set TORCH_HOME to a folder that you may write to, and"
+            " try again",
+        ) from error
+    except RuntimeError as error:  # torch's word for a hash that differs; it has deleted the file
+        raise data.DataCorruptError(
+            f"What was downloaded from {weights.url} is not torchvision's"
+            f" file: {error}. Try again; a download that breaks off gives"
+            " this, too."
+        ) from error

@@ -1,6 +1,9 @@
 """VGG19's features: torchvision's layers, the Keras weights, and the losses made of them."""
 
+import io
 import json
+from email.message import Message
+from urllib.error import HTTPError, URLError
 
 import numpy as np
 import pytest
@@ -120,6 +123,56 @@ def test_torchvisions_weights_are_taken_from_its_cache(run, monkeypatch, tmp_pat
     network = load_vgg(["relu4_1"], run)
     assert network.source == "VGG19, torchvision's weights"
     assert torch.equal(network.steps["conv4_1"].weight, state["features.19.weight"])
+
+
+@pytest.fixture
+def torchvisions(run, monkeypatch, tmp_path):
+    """Ask for torchvision's weights in profile full, in a cache of the test's own."""
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "hub"))
+    full = start(profile="full", device="cpu", quiet=True)
+    return lambda: load_vgg(["relu5_4"], full)
+
+
+@pytest.mark.parametrize(
+    ("reason", "kind", "words"),
+    [
+        (URLError("no route to host"), data.DownloadError, r"no route.*Check the network and try"),
+        (HTTPError("x", 404, "Not Found", {}, None), data.DownloadError, r"404.*put the file into"),
+        (TimeoutError("timed out"), data.DownloadError, r"timed out\).*Check the network"),
+        (OSError(28, "No space left on device"), OSError, r"could not be written \(No space"),
+    ],
+)
+def test_a_download_that_fails_is_a_sentence(torchvisions, monkeypatch, reason, kind, words):
+    def refuse(*args, **kwargs):
+        raise reason
+
+    monkeypatch.setattr(torch.hub, "urlopen", refuse)
+    with pytest.raises(kind, match=words):
+        torchvisions()
+
+
+def test_a_download_of_another_file_is_a_sentence(torchvisions, monkeypatch, tmp_path):
+    body = io.BytesIO(b"a page that asks to log in")
+    body.info = Message
+    monkeypatch.setattr(torch.hub, "urlopen", lambda *args, **kwargs: body)
+    with pytest.raises(data.DataCorruptError, match="is not torchvision's file: invalid hash"):
+        torchvisions()
+    assert not any(path.is_file() for path in tmp_path.rglob("*"))
+
+
+def test_a_damaged_file_in_torchvision_s_cache_is_named(torchvisions, tmp_path):
+    name = torchvision.models.VGG19_Weights.IMAGENET1K_V1.url.rpartition("/")[2]
+    path = tmp_path / "hub/checkpoints" / name
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"half of it")
+    with pytest.raises(data.DataCorruptError, match=rf"{name} cannot be read .*damaged or cut off"):
+        torchvisions()
+
+
+def test_without_a_home_folder_torchvision_s_cache_has_no_place(torchvisions, monkeypatch):
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: "~/.cache/torch/hub")
+    with pytest.raises(data.DataNotFoundError, match=r"no home folder.*Set TORCH_HOME"):
+        torchvisions()
 
 
 def test_content_losses(run):
