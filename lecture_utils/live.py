@@ -229,14 +229,17 @@ class Picture:
         def read() -> object:
             name, content = _uploaded(upload.value)
             if content != latest["content"]:
-                # An upload that cannot be read is an error until the next one.
-                latest.update(content=content, image=None)
+                # What cannot be read is an error until the next upload.
+                latest.update(content=content, image=None, problem="")
                 note.value = ""
-                image, said = self.decode(content or b"", name)
-                latest["image"] = image
-                note.value = escape(said)
+                try:
+                    latest["image"], said = self.decode(content or b"", name)
+                except ValueError as error:
+                    latest["problem"] = str(error)
+                else:
+                    note.value = escape(said)
             if latest["image"] is None:
-                raise ValueError(_unreadable(name))
+                raise ValueError(latest["problem"])
             return latest["image"]
 
         return _Built(
@@ -256,10 +259,13 @@ class Picture:
         mode: pictures.Mode = "L" if self.default.ndim == 2 else "RGB"
         try:
             decoded = pictures.decode(io.BytesIO(content), name, mode)
-        except DataCorruptError:  # its text is a sentence
-            raise
+        except DataCorruptError as error:
+            raise ValueError(str(error)) from error
         except Exception as error:  # decoders raise nearly anything
-            raise ValueError(_unreadable(name)) from error
+            raise ValueError(
+                f"{name} is not a picture that can be read. Choose a JPEG,"
+                " PNG, WebP or TIFF file"
+            ) from error
         image = Pillow.fromarray(decoded)
         width, height = image.size
         said = f"{name}: {width} × {height} pixels"
@@ -692,13 +698,6 @@ def _uploaded(value: Any) -> tuple[str, bytes | None]:
     if not files:
         return "the book's picture", None
     return str(files[-1]["name"]), bytes(files[-1]["content"])
-
-
-def _unreadable(name: str) -> str:
-    return (
-        f"{name} is not a picture that can be read. Choose a JPEG, PNG, WebP"
-        " or TIFF file"
-    )
 
 
 def _open_figures() -> set[int]:

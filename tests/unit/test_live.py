@@ -397,6 +397,14 @@ def test_an_upload_that_is_no_picture_is_refused_until_the_next(monkeypatch):
     for _ in range(2):
         assert "slides.pdf is not a picture that can be read. Choose a JPEG" in said(live)
         live._compute()
+    unclear = io.BytesIO()
+    Image.fromarray(np.full((4, 4), 7.5, np.float32)).save(unclear, format="tiff")
+    upload(live, unclear.getvalue(), name="depth.tiff")
+    for _ in range(2):
+        assert "book's" not in said(live)
+        assert "depth.tiff holds floats from 7.5 to 7.5" in said(live), "the reader's own sentence"
+        assert "Error" not in said(live)
+        live._compute()
     upload(live, encoded(PHOTO)[:-40], name="cut.png")
     assert "cut.png is not a picture" in said(live)
     upload(live, encoded(PHOTO))
