@@ -12,6 +12,9 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from lecture_utils.images import floating, whole_number
+from lecture_utils.kept import Kept
+
 
 @dataclass(frozen=True, eq=False)
 class Degradation:
@@ -29,7 +32,8 @@ class Degradation:
     ----------
     kernel
         The point spread function, float, (rows, columns), best of odd size. It sums to one if the
-        camera keeps the brightness. Do not change it in place: its transform is kept.
+        camera keeps the brightness. Do not change it in place: its transform is kept, for the size
+        in use and for others in up to 64 MB.
     scale
         Scale factor s, a whole number of at least 1; with 1 the operator is the blur alone.
 
@@ -41,8 +45,8 @@ class Degradation:
 
     kernel: Tensor
     scale: int
-    _kept: dict[tuple[object, ...], Tensor] = field(
-        default_factory=dict, init=False, repr=False
+    _kept: Kept = field(
+        default_factory=lambda: Kept(limit=64_000_000), init=False, repr=False
     )
 
     def __post_init__(self) -> None:
@@ -67,7 +71,8 @@ class Degradation:
                 f"The kernel has shape {tuple(kernel.shape)}; a degradation"
                 " needs (k, k) with at least one element, all of them finite."
             )
-        _check_scale(self.scale)
+        scale = whole_number(self.scale, "The scale factor")
+        object.__setattr__(self, "scale", scale)
 
     def apply(self, x: Tensor) -> Tensor:
         """Return ``H x``: blur, then sub-sample.
@@ -82,7 +87,10 @@ class Degradation:
         Tensor
             (..., H / scale, W / scale).
         """
-        _check_image(x, self.scale)
+        check_image(x, self.scale)
+        return self._apply(x)
+
+    def _apply(self, x: Tensor) -> Tensor:
         b = self._half_transfer(x)
         blurred: Tensor = torch.fft.irfft2(
             b * torch.fft.rfft2(x), s=x.shape[-2:]
@@ -102,7 +110,7 @@ class Degradation:
         Tensor
             (..., H * scale, W * scale).
         """
-        _check_image(y)
+        check_image(y)
         s = self.scale
         spread = y.new_zeros(*y.shape[:-2], s * y.shape[-2], s * y.shape[-1])
         spread[..., ::s, ::s] = y
@@ -125,8 +133,8 @@ class Degradation:
         Tensor
             Complex, ``shape``, in the order of ``torch.fft.fft2``; not to be changed in place.
         """
-        key = ("transfer", *shape)
-        if key not in self._kept:
+
+        def make() -> Tensor:
             rows, columns = (
                 (torch.arange(k, device=self.kernel.device) - k // 2) % n
                 for k, n in zip(self.kernel.shape, shape, strict=True)
@@ -136,10 +144,11 @@ class Degradation:
                 rows[:, None].expand_as(self.kernel),
                 columns.expand_as(self.kernel),
             )
-            self._kept[key] = torch.fft.fft2(
-                centred.index_put(places, self.kernel, True)
-            )
-        return self._kept[key]
+            centred = centred.index_put(places, self.kernel, True)
+            spectrum: Tensor = torch.fft.fft2(centred)
+            return spectrum
+
+        return self._kept(tuple(shape), "transfer", make)
 
     def power(self, shape: tuple[int, int]) -> Tensor:
         """Return by how much B changes the power of each frequency: abs(transfer)^2.
@@ -154,10 +163,9 @@ class Degradation:
         Tensor
             Real, not negative, ``shape``; not to be changed in place.
         """
-        key = ("power", *shape)
-        if key not in self._kept:
-            self._kept[key] = self.transfer(shape).abs().square()
-        return self._kept[key]
+        return self._kept(
+            tuple(shape), "power", lambda: self.transfer(shape).abs().square()
+        )
 
     def gram_transfer(self, shape: tuple[int, int]) -> Tensor:
         """Return the transfer function of ``H H^T``, which is a convolution of LR images.
@@ -176,10 +184,9 @@ class Degradation:
         Tensor
             Real, not negative, ``shape`` / scale; not to be changed in place.
         """
-        key = ("gram", *shape)
-        if key not in self._kept:
-            self._kept[key] = fold(self.power(shape), self.scale)
-        return self._kept[key]
+        return self._kept(
+            tuple(shape), "gram", lambda: fold(self.power(shape), self.scale)
+        )
 
     def matrix(self, shape: tuple[int, int]) -> Tensor:
         """Return H as a matrix, for images so small that it fits.
@@ -209,18 +216,19 @@ class Degradation:
         unit_images = torch.eye(
             n, dtype=self.kernel.dtype, device=self.kernel.device
         )
-        return self.apply(unit_images.reshape(n, *shape)).reshape(n, -1).T
+        # So many images of a few columns would be taken for channels last.
+        return self._apply(unit_images.reshape(n, *shape)).reshape(n, -1).T
 
     def _half_transfer(self, image: Tensor) -> Tensor:
         """Return the transfer function in the order of ``rfft2``, in an image's type, beside it."""
         height, width = image.shape[-2:]
-        key = (height, width, image.dtype, image.device)
-        if key not in self._kept:
+
+        def make() -> Tensor:
             half = self.transfer((height, width))[:, : width // 2 + 1]
-            self._kept[key] = half.to(image.dtype.to_complex()).to(
-                image.device
-            )
-        return self._kept[key]
+            # A copy: a part of the transfer function would hold all of it.
+            return half.to(image.device, image.dtype.to_complex(), copy=True)
+
+        return self._kept((height, width), (image.dtype, image.device), make)
 
 
 def fold(spectrum: Tensor, scale: int) -> Tensor:
@@ -304,11 +312,7 @@ def box_kernel(size: int) -> Tensor:
     ValueError
         If ``size`` is not a whole number of at least 1.
     """
-    if isinstance(size, bool) or not isinstance(size, int) or size < 1:
-        raise ValueError(
-            f"The box has the side {size!r}; it must be a whole number of at"
-            " least 1."
-        )
+    size = whole_number(size, "The side of the box")
     return torch.full((size, size), 1 / size**2, dtype=torch.float64)
 
 
@@ -324,7 +328,13 @@ def gradient(x: Tensor) -> Tensor:
     -------
     Tensor
         (..., 2, H, W): first along the columns (downwards), then along the rows (to the right).
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is not a float tensor, or its axes are in another order.
     """
+    floating(x, "gradient")
     return torch.stack(
         (x.roll(-1, dims=-2).sub_(x), x.roll(-1, dims=-1).sub_(x)), dim=-3
     )
@@ -387,34 +397,17 @@ def gradient_power(shape: tuple[int, int]) -> Tensor:
     return vertical[:, None] + horizontal
 
 
-def _check_scale(scale: int) -> None:
-    """Say what is wrong with a scale factor."""
-    if isinstance(scale, bool) or not isinstance(scale, int) or scale < 1:
-        raise ValueError(
-            f"The scale factor is {scale!r}; sub-sampling needs a whole number"
-            " of at least 1."
-        )
+def check_image(image: Tensor, scale: int = 1) -> None:
+    """Say what is wrong with an image that a Fourier transform and a sub-sampling will meet.
 
-
-def _check_image(image: Tensor, scale: int = 1) -> None:
-    """Say what is wrong with an image that a Fourier transform and a sub-sampling will meet."""
-    if not isinstance(image, Tensor) or image.dtype not in (
-        torch.float32,
-        torch.float64,
-    ):
-        kind = (
-            image.dtype if isinstance(image, Tensor) else type(image).__name__
-        )
-        raise TypeError(
-            f"The image is {kind}; the operator needs a tensor of float32 or"
-            " float64 with shape (..., H, W). For an 8-bit array use"
-            " torch.from_numpy(image) / 255."
-        )
-    if image.ndim < 2 or 0 in image.shape[-2:]:
-        raise ValueError(
-            f"The image has shape {tuple(image.shape)}; the operator needs"
-            " (..., H, W) with at least one row and one column."
-        )
+    Raises
+    ------
+    TypeError
+        If it is not a tensor of float32 or float64.
+    ValueError
+        If its axes are in another order, or its sides are not multiples of the scale factor.
+    """
+    floating(image, "The operator", transforms=True)
     height, width = image.shape[-2:]
     if height % scale or width % scale:
         raise ValueError(

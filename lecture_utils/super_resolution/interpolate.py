@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from lecture_utils.images import floating, whole_number
 from lecture_utils.resize import keys_kernel
 
 
@@ -31,6 +32,7 @@ def hr_positions(size: int, scale: int) -> NDArray[np.float64]:
     array
         (size * scale,), in LR pixels, from -1/2 + 1/(2s) to size - 1/2 - 1/(2s).
     """
+    scale = whole_number(scale, "The scale factor")
     return (np.arange(size * scale) + 0.5) / scale - 0.5
 
 
@@ -54,7 +56,8 @@ def nearest(image: Tensor, scale: int) -> Tensor:
     TypeError, ValueError
         If the image or the scale factor is not of that kind.
     """
-    height, width = _check(image, scale)
+    height, width = floating(image, "nearest").shape[-2:]
+    scale = whole_number(scale, "The scale factor")
     # With a whole scale factor no HR centre is half-way between two LR
     # centres: no ties.
     x = np.rint(hr_positions(width, scale)).astype(int)
@@ -84,7 +87,8 @@ def bilinear(image: Tensor, scale: int) -> Tensor:
     TypeError, ValueError
         If the image or the scale factor is not of that kind.
     """
-    height, width = _check(image, scale)
+    height, width = floating(image, "bilinear").shape[-2:]
+    scale = whole_number(scale, "The scale factor")
     x1, u = _cells(width, scale)  # u = (x - x1) / (x2 - x1), with x2 = x1 + 1
     y1, v = _cells(height, scale)
     result = torch.zeros_like(nearest(image, scale))
@@ -120,7 +124,8 @@ def bicubic(image: Tensor, scale: int, a: float = -0.5) -> Tensor:
     TypeError, ValueError
         If the image or the scale factor is not of that kind.
     """
-    height, width = _check(image, scale)
+    height, width = floating(image, "bicubic").shape[-2:]
+    scale = whole_number(scale, "The scale factor")
     x1, u = _cells(width, scale)
     y1, v = _cells(height, scale)
     result = torch.zeros_like(nearest(image, scale))
@@ -154,7 +159,7 @@ def gaussian_blur(image: Tensor, sigma: float) -> Tensor:
     TypeError, ValueError
         If the image is not of that kind or ``sigma`` is not above 0.
     """
-    height, width = _check(image, 1)
+    height, width = floating(image, "gaussian_blur").shape[-2:]
     if not (math.isfinite(sigma) and sigma > 0):
         raise ValueError(
             f"sigma is {sigma}; a Gaussian needs a standard deviation above 0,"
@@ -219,31 +224,6 @@ def _tensor(weight: NDArray[np.float64], like: Tensor) -> Tensor:
     return (
         torch.from_numpy(weight).to(like.dtype).to(like.device)
     )  # MPS has no float64
-
-
-def _check(image: Tensor, scale: int) -> tuple[int, int]:
-    """Return height and width of a float image, or say what is wrong with it or the scale."""
-    if not isinstance(image, Tensor) or not image.is_floating_point():
-        kind = (
-            image.dtype if isinstance(image, Tensor) else type(image).__name__
-        )
-        raise TypeError(
-            f"The image is {kind}; interpolation needs a float tensor of shape"
-            " (..., H, W). For an 8-bit array use"
-            " torch.from_numpy(image).permute(2, 0, 1) / 255."
-        )
-    if image.ndim < 2 or image.shape[-1] == 0 or image.shape[-2] == 0:
-        raise ValueError(
-            f"The image has shape {tuple(image.shape)}; interpolation needs"
-            " (..., H, W) with at least one row and one column."
-        )
-    if isinstance(scale, bool) or not isinstance(scale, int) or scale < 1:
-        raise ValueError(
-            f"The scale factor is {scale!r}; it must be a whole number of at"
-            " least 1. For other factors and for shrinking use"
-            " lecture_utils.resize.imresize."
-        )
-    return image.shape[-2], image.shape[-1]
 
 
 def _check_amount(amount: float) -> None:

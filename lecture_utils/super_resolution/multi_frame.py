@@ -9,9 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lecture_utils.images import whole_number
 from lecture_utils.super_resolution.degrade import (
     Degradation,
-    _check_image,
+    check_image,
     gradient_power,
 )
 
@@ -98,7 +99,7 @@ class Frames:
             (K, ..., H / s, W / s), in the type of ``x``.
         """
         s = self.H.scale
-        _check_image(x, s)
+        check_image(x, s)
         spectrum = _between(self.transfer(_size(x)), x) * torch.fft.fft2(
             x.to(self.H.kernel)
         )
@@ -219,7 +220,7 @@ class Frames:
 
     def _check_frames(self, ys: Tensor) -> None:
         """Say that frames do not fit the shifts."""
-        _check_image(ys)
+        check_image(ys)
         if ys.ndim < 3 or len(ys) != len(self.shifts):
             raise ValueError(
                 f"The frames have the shape {tuple(ys.shape)} and there are"
@@ -342,15 +343,21 @@ def estimate_shifts(ys: Tensor, scale: int, *, upsample: int = 100) -> Tensor:
     -------
     Tensor
         (K, 2), float64, in HR pixels, as `Frames` takes them; the first is zero.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not of that kind, or a frame is constant.
     """
     from skimage.registration import phase_cross_correlation
 
-    _check_image(ys)
-    if ys.ndim < 3 or upsample < 1:
+    check_image(ys)
+    scale = whole_number(scale, "The scale factor")
+    upsample = whole_number(upsample, "upsample")
+    if ys.ndim < 3:
         raise ValueError(
-            f"The frames have the shape {tuple(ys.shape)} and upsample is"
-            f" {upsample}; the estimate needs (K, ..., H, W) and a whole"
-            " number of at least 1."
+            f"The frames have the shape {tuple(ys.shape)}; the estimate needs"
+            " (K, ..., H, W)."
         )
     images = (
         ys.detach()
@@ -360,6 +367,12 @@ def estimate_shifts(ys: Tensor, scale: int, *, upsample: int = 100) -> Tensor:
         .mean(dim=1)
         .numpy()
     )
+    flat = [k for k, y in enumerate(images) if y.min() == y.max()]
+    if flat:
+        raise ValueError(
+            f"Frame {flat[0]} has one value everywhere; nothing in it shows a"
+            " shift. Leave it out."
+        )
     # scikit-image returns the way back: the shift that would bring the frame
     # onto the first one.
     back = [
@@ -393,6 +406,8 @@ def refine_shifts(
     Tensor
         (K, 2), float64, in HR pixels.
     """
+    rounds = whole_number(rounds, "rounds", least=0)
+    Frames(H, shifts)._check_frames(ys)
     s = H.scale
     shifts = shifts.clone().double()
     shape = (s * ys.shape[-2], s * ys.shape[-1])

@@ -10,9 +10,10 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from lecture_utils.images import whole_number
 from lecture_utils.super_resolution.degrade import (
     Degradation,
-    _check_image,
+    check_image,
     fold,
     gradient,
     gradient_adjoint,
@@ -73,11 +74,11 @@ def conjugate_gradients(
     RuntimeWarning
         If ``max_iterations`` were not enough for a positive tolerance.
     """
-    if not (math.isfinite(tolerance) and tolerance >= 0) or max_iterations < 1:
+    max_iterations = whole_number(max_iterations, "max_iterations")
+    if not (math.isfinite(tolerance) and tolerance >= 0):
         raise ValueError(
-            f"The tolerance is {tolerance} and max_iterations"
-            f" {max_iterations}; conjugate gradients need a finite tolerance"
-            " of 0 or more and at least one iteration."
+            f"The tolerance is {tolerance}; conjugate gradients need a finite"
+            " tolerance of 0 or more."
         )
     x = torch.zeros_like(b)
     residual = b.clone()
@@ -145,7 +146,7 @@ def tikhonov(y: Tensor, H: Degradation, tau: float) -> Tensor:
     TypeError, ValueError
         If the image or ``tau`` is not of that kind, or if H hides the mean of the image.
     """
-    _check_image(y)
+    check_image(y)
     _check_weight("tau", tau)
     s = H.scale
     shape = (s * y.shape[-2], s * y.shape[-1])
@@ -253,7 +254,7 @@ def pseudo_inverse(
     TypeError, ValueError
         If the image is not of that kind or ``rtol`` is negative.
     """
-    _check_image(y)
+    check_image(y)
     shape = (H.scale * y.shape[-2], H.scale * y.shape[-1])
     if rtol is None:
         rtol = shape[0] * shape[1] * torch.finfo(y.dtype).eps
@@ -298,7 +299,8 @@ def data_proximal(v: Tensor, y: Tensor, H: Degradation, rho: float) -> Tensor:
     TypeError, ValueError
         If the images do not fit H and each other, or ``rho`` is not above 0.
     """
-    _check_image(v, H.scale)
+    check_image(v, H.scale)
+    check_image(y)
     _check_weight("rho", rho)
     height, width = v.shape[-2:]
     if y.shape[-2:] != (height // H.scale, width // H.scale):

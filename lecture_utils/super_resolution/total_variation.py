@@ -18,8 +18,10 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from lecture_utils.images import whole_number
 from lecture_utils.super_resolution.degrade import (
     Degradation,
+    check_image,
     gradient,
     gradient_adjoint,
 )
@@ -53,8 +55,8 @@ class Problem:
 
     Raises
     ------
-    ValueError
-        If ``tau`` is not above 0.
+    TypeError, ValueError
+        If the image is not of that kind, or ``tau`` is not above 0.
     """
 
     y: Tensor
@@ -64,7 +66,8 @@ class Problem:
     wrap: bool = True
 
     def __post_init__(self) -> None:
-        """Check the weight."""
+        """Check the image and the weight."""
+        check_image(self.y)
         if not (math.isfinite(self.tau) and self.tau > 0):
             raise ValueError(
                 f"tau is {self.tau}; it must be finite and above 0. Without"
@@ -295,15 +298,7 @@ def total_variation(
             f"The method is {method!r}; it must be one of"
             f" {', '.join(map(repr, _SOLVERS))}."
         )
-    if (
-        isinstance(iterations, bool)
-        or not isinstance(iterations, int)
-        or iterations < 1
-    ):
-        raise ValueError(
-            f"iterations is {iterations!r}; a solver needs a whole number of"
-            " at least 1."
-        )
+    iterations = whole_number(iterations, "iterations")
     solve, option = _SOLVERS[method]
     for name, value in options.items():
         if name != option:

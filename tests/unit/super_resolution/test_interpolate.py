@@ -180,8 +180,12 @@ def test_bad_input_is_told_in_a_sentence():
     image = noise(4, 4)
     with pytest.raises(TypeError, match="needs a float tensor"):
         interpolate.bilinear(torch.zeros(4, 4, dtype=torch.uint8), 2)
-    with pytest.raises(TypeError, match="ndarray"):
+    with pytest.raises(TypeError, match=r"nearest got an array of float64.*from_numpy"):
         interpolate.nearest(np.zeros((4, 4)), 2)
+    with pytest.raises(ValueError, match=r"bilinear got a tensor.*movedim"):
+        interpolate.bilinear(torch.zeros(8, 8, 3), 2)
+    with pytest.raises(ValueError, match=r"gaussian_blur got a tensor.*movedim"):
+        interpolate.sharpen(torch.zeros(8, 8, 3), 1)
     with pytest.raises(ValueError, match=r"shape \(4,\)"):
         interpolate.bicubic(image[0], 2)
     with pytest.raises(ValueError, match="at least one row"):
@@ -245,3 +249,10 @@ def test_without_antialiasing_the_two_kernels_change_places_from_x3_on():
             both = [result.round().byte().permute(1, 2, 0).numpy() for result in both]
             scores.append([psnr_y(result, reference, scale) for result in both])
         np.testing.assert_allclose(np.mean(scores, axis=0), expected, atol=0.0051)
+
+
+@pytest.mark.parametrize("kind", [np.int64, float, np.float32, torch.tensor])
+@pytest.mark.parametrize("method", [interpolate.nearest, interpolate.bilinear, interpolate.bicubic])
+def test_the_scale_may_be_any_kind_of_whole_number(method, kind):
+    image = noise(4, 5)
+    torch.testing.assert_close(method(image, kind(3)), method(image, 3), atol=0, rtol=0)

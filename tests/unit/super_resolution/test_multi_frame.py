@@ -263,6 +263,23 @@ def test_frames_that_do_not_fit_are_named():
         multi_frame(noise(3, 4, 4), shifts, blind, 0.1)
     with pytest.raises(ValueError, match="upsample"):
         estimate_shifts(noise(3, 4, 4), 2, upsample=0)
+    with pytest.raises(ValueError, match=r"upsample is 1\.5"):
+        estimate_shifts(noise(3, 4, 4), 2, upsample=1.5)
+    frames = noise(3, 8, 8)
+    frames[1] = 0.5
+    with pytest.raises(ValueError, match="Frame 1 has one value everywhere"):
+        estimate_shifts(frames, 2)
+    with pytest.raises(ValueError, match="movedim"):
+        estimate_shifts(noise(9, 8, 3), 2)
+    with pytest.raises(ValueError, match="3 shifts"):
+        refine_shifts(noise(2, 4, 4), shifts, H, 0.1)
+
+
+def test_numbers_may_be_of_any_kind():
+    frames = noise(3, 8, 8)
+    expected = estimate_shifts(frames, 2, upsample=10)
+    got = estimate_shifts(frames, np.int64(2), upsample=np.float64(10))
+    torch.testing.assert_close(got, expected, atol=0, rtol=0)
 
 
 CROPS = {

@@ -183,15 +183,23 @@ def test_type_and_device_of_the_image_decide_and_gradients_pass():
         (lambda: Degradation(torch.ones(3), 2), ValueError, r"\(k, k\)"),
         (lambda: Degradation(torch.full((3, 3), torch.nan), 2), ValueError, "finite"),
         (lambda: Degradation(torch.ones(3, 3), 0), ValueError, "at least 1"),
-        (lambda: Degradation(torch.ones(3, 3), 2.0), ValueError, "whole number"),
+        (lambda: Degradation(torch.ones(3, 3), 2.5), ValueError, "whole number"),
         (lambda: Degradation(box_kernel(3), 2).apply(torch.rand(5, 4)), ValueError, "modcrop"),
         (lambda: Degradation(box_kernel(3), 2).apply(torch.rand(4)), ValueError, r"\(4,\)"),
         (lambda: Degradation(box_kernel(3), 2).apply(torch.rand(4, 4).half()), TypeError, "16"),
-        (lambda: Degradation(box_kernel(3), 2).adjoint(np.ones((4, 4))), TypeError, "ndarray"),
+        (
+            lambda: Degradation(box_kernel(3), 2).adjoint(np.ones((4, 4))),
+            TypeError,
+            "an array of float64",
+        ),
         (lambda: Degradation(box_kernel(3), 2).matrix((128, 64)), ValueError, "apply and adjoint"),
         (lambda: gaussian_kernel(0), ValueError, "above 0"),
         (lambda: gaussian_kernel(1, radius=-1), ValueError, "radius"),
+        (lambda: Degradation(box_kernel(3), 2).apply(torch.rand(8, 8, 4)), ValueError, "movedim"),
+        (lambda: gradient(torch.rand(8, 8, 3)), ValueError, "movedim"),
+        (lambda: gradient(np.ones((8, 8))), TypeError, "an array of float64"),
         (lambda: box_kernel(0), ValueError, "at least 1"),
+        (lambda: box_kernel(1.5), ValueError, "whole number"),
         (lambda: gradient_adjoint(torch.rand(3, 4, 4)), ValueError, "2, H, W"),
     ],
 )
@@ -199,3 +207,38 @@ def test_errors_are_sentences(call, error, says):
     with pytest.raises(error, match=says) as caught:
         call()
     assert str(caught.value).endswith(".")
+
+
+@pytest.mark.parametrize("kind", [np.int64, np.int32, np.float64, torch.tensor])
+def test_whole_numbers_of_any_kind_are_taken(kind):
+    h = Degradation(box_kernel(kind(3)), kind(2))
+    assert type(h.scale) is int
+    x = noise(6, 8)
+    torch.testing.assert_close(h.apply(x), Degradation(box_kernel(3), 2).apply(x))
+
+
+def test_what_an_operator_keeps_is_bounded_in_bytes_and_the_size_in_use_stays():
+    h = Degradation(gaussian_kernel(1.0), 2)
+    for k in range(60):  # images of many sizes
+        shape = (512, 512 + 2 * k)
+        h.gram_transfer(shape)
+        h.apply(torch.zeros(shape))
+    assert h._kept.nbytes <= h._kept.limit == 64_000_000
+    assert 1 < len(h._kept) < 60
+    h._kept.limit = 1000  # less than any image takes
+    first = h.gram_transfer((512, 512))
+    half = h._half_transfer(torch.zeros(512, 512))
+    # Both stay, so that an iteration that takes turns computes neither again.
+    assert h.gram_transfer((512, 512)) is first
+    assert h._half_transfer(torch.zeros(512, 512)) is half
+    assert len(h._kept) == 1
+    assert half.untyped_storage().nbytes() == half.nbytes
+
+
+def test_what_was_dropped_is_computed_again():
+    x, other = noise(16, 16), noise(12, 18)
+    h = Degradation(gaussian_kernel(1.0), 2)
+    expected = h.apply(x)
+    h._kept.limit = 0
+    h.apply(other)
+    torch.testing.assert_close(h.apply(x), expected, atol=0, rtol=0)

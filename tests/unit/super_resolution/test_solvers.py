@@ -216,7 +216,7 @@ ONE = torch.rand(4, 4)
         (lambda: tikhonov(ONE, H, 0.0), ValueError, "tau is 0.0"),
         (lambda: tikhonov(ONE, H, float("nan")), ValueError, "tau"),
         (lambda: tikhonov_cg(ONE, H, -1.0), ValueError, "tau"),
-        (lambda: tikhonov(np.ones((4, 4)), H, 1.0), TypeError, "ndarray"),
+        (lambda: tikhonov(np.ones((4, 4)), H, 1.0), TypeError, "an array of float64"),
         (
             lambda: tikhonov(ONE, Degradation(torch.tensor([[1.0, -1.0]]), 2), 1.0),
             ValueError,

@@ -312,6 +312,10 @@ def test_bad_input_is_told_in_a_sentence():
         total_variation(y, IDENTITY, 1.0, method="smoothed", balance=1.0)
     with pytest.raises(TypeError, match="float32 or float64"):
         total_variation(y.long(), IDENTITY, 1.0)
+    with pytest.raises(TypeError, match="float32 or float64"):
+        total_variation(y.half(), IDENTITY, 1.0, start=y.half())
+    with pytest.raises(ValueError, match="movedim"):
+        total_variation(torch.zeros(8, 8, 3), IDENTITY, 1.0)
 
 
 def test_sub_gradient_descent_stays_at_a_uniform_float32_image():
@@ -324,3 +328,10 @@ def test_an_option_of_another_method_gets_a_sentence():
     y = torch.rand(8, 8, dtype=torch.float64)
     with pytest.raises(TypeError, match="its only option is 'epsilon'"):
         total_variation(y, Degradation(torch.ones(1, 1), 1), 0.1, method="smoothed", balance=1.0)
+
+
+def test_iterations_may_be_any_kind_of_whole_number():
+    y = noise(4, 6)
+    expected = total_variation(y, IDENTITY, 0.1, iterations=3)
+    for three in (np.int64(3), 3.0, torch.tensor(3)):
+        assert torch.equal(total_variation(y, IDENTITY, 0.1, iterations=three), expected)
