@@ -35,7 +35,7 @@ def architecture(
 ) -> Figure:
     """Draw the three layers: the image, two stacks of feature maps, and the image that comes out.
 
-    ``given`` and ``made`` are grey 8-bit images, (H, W); ``filters`` are the three filters' sizes,
+    ``given`` and ``made`` are grey images in 0 .. 255, (H, W); ``filters`` are the three filters' sizes,
     ``widths`` the numbers of feature maps of the two hidden layers.
     """
     import matplotlib.pyplot as plt
