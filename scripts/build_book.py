@@ -10,17 +10,28 @@ from __future__ import annotations
 
 import argparse
 import fcntl
+import json
+import multiprocessing
 import os
 import re
 import shutil
 import sys
+import tempfile
 import time
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
+import nbformat
 from jupyter_book.sphinx import build_sphinx
+from jupyter_cache.executors.utils import single_nb_execution
+from measured import cores
 from sphinx.builders.html import StandaloneHTMLBuilder
 from sphinx.util.console import nocolor
 from steps import ROOT, digest, fail, say
+
+sys.path.insert(0, str(ROOT / "book" / "_extensions"))
+from lecture_execution import HANGING, is_kept, keep, times_itself
 
 from lecture_utils.data import DataNotFoundError
 from lecture_utils.kernels import own_settings
@@ -57,6 +68,52 @@ def publish(built: Path, place: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
+def execute(source: Path, root: Path) -> None:
+    """Execute a notebook in an empty folder, and keep its outputs if it comes to its end."""
+    notebook = nbformat.read(source, as_version=4)
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            result = single_nb_execution(notebook, folder, HANGING, allow_errors=False)
+        except RuntimeError:  # the kernel died
+            return
+    if result.err is None:
+        keep(source, notebook, root, result.time)
+        say(f"  {source.relative_to(root)}: {result.time:.0f} s")
+
+
+def execute_ahead(root: Path, workers: int) -> None:
+    """Execute the notebooks whose outputs are not kept, several at once; the build finds them then.
+
+    Those that look at the clock are left to the build, which executes one after the other with
+    nothing beside it. So are those that fail: the build says why.
+    """
+    sources = [
+        path
+        for path in sorted((root / "book").glob("*/*.ipynb"))
+        if not is_kept(path, root) and not times_itself(json.loads(path.read_text("utf-8")))
+    ]
+    workers = min(workers, len(sources))
+    if workers < 2:
+        return
+    say(
+        f"{len(sources)} notebooks are executed, {workers} at a time, each on its share of the cores:"
+    )
+    before = os.environ.get("OMP_NUM_THREADS")
+    # Two threads that wait for each other on a busy core are slower than one.
+    os.environ["OMP_NUM_THREADS"] = before or str(max(1, cores() // workers))
+    try:
+        # Processes, since an interruption ends them and their kernels at once.
+        spawn = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(workers, mp_context=spawn) as pool:
+            list(pool.map(execute, sources, [root] * len(sources)))
+    except BrokenProcessPool:
+        say("  A process was ended from outside; the build goes on with one notebook at a time.")
+    finally:
+        os.environ.pop("OMP_NUM_THREADS")
+        if before is not None:
+            os.environ["OMP_NUM_THREADS"] = before
+
+
 def build(profile: str) -> Path:
     """Build, publish, and return the folder of the pages."""
     place = PUBLISHED[profile]
@@ -73,6 +130,8 @@ def build(profile: str) -> Path:
     say(f"== Pages, profile {profile}")
     os.environ["LECTURE_PROFILE"] = profile
     with own_settings(ROOT / ".cache" / "matplotlib"):
+        if profile != "full":  # which trains for hours, each notebook with all there is
+            execute_ahead(ROOT, min(cores(), 4))
         result = build_sphinx(
             ROOT / "book",
             work / "html",

@@ -252,6 +252,29 @@ def keep(
     )
 
 
+def is_kept(source: Path, root: Path) -> bool:
+    """Tell whether the outputs of a notebook are kept, as it and its surroundings are now."""
+    from jupyter_cache import get_cache
+
+    folder = folder_of(json.loads(source.read_text("utf-8")), root)
+    if not folder.is_dir():
+        return False
+    try:
+        get_cache(folder).match_cache_file(str(source))
+    except KeyError:
+        return False
+    return True
+
+
+def times_itself(notebook: dict[str, Any]) -> bool:
+    """Tell whether a notebook looks at the clock; then nothing should run beside it."""
+    try:
+        names = set(imports_of(code_of(notebook), "", False))
+    except SyntaxError:
+        return False
+    return bool(names & {"time", "timeit", f"{PACKAGE}.timing"})
+
+
 def divide(text: str) -> tuple[str, str]:
     """Divide what was written to stderr: what code wrote, and what libraries say of the machine.
 

@@ -22,8 +22,8 @@ from sphinx_book_theme.header_buttons import update_context_with_repository_info
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "book" / "_extensions"), str(ROOT / "scripts")]
 
-import build_book  # noqa: E402
-import lecture_execution  # noqa: E402 - the folders above are named first
+import build_book  # noqa: E402 - the folders above are named first
+import lecture_execution  # noqa: E402
 import lecture_pages  # noqa: E402
 import lecture_quiz  # noqa: E402
 import set_repository  # noqa: E402
@@ -590,6 +590,35 @@ def test_the_build_recovers_and_runs_only_what_it_must(tmp_path):
     page.write_text(nbformat.writes(notebook("# Page", "import sys\nsys.stderr.write('odd\\n')")))
     status, output, _ = build()
     assert status == 1 and "a cell wrote to stderr:\nodd\n" in output, output
+
+
+def test_notebooks_are_executed_two_at_a_time_but_those_that_look_at_the_clock(
+    project, monkeypatch, capfd
+):
+    (project / "requirements.txt").write_text("numpy==1\n")
+    waits = (
+        "from pathlib import Path\nfrom threading import Event\n"
+        f"place = Path({str(project)!r})\n(place / 'NAME').touch()\n"
+        "while not (place / 'OTHER').exists():\n    Event().wait(0.05)\nprint('met')"
+    )
+    cells = {
+        "one": waits.replace("NAME", "1").replace("OTHER", "2"),
+        "two": waits.replace("NAME", "2").replace("OTHER", "1"),
+        "clock": "import time\nprint(time.perf_counter())",
+        "broken": "1 / 0",
+    }
+    pages = {name: project / "book" / "part" / f"{name}.ipynb" for name in cells}
+    pages["one"].parent.mkdir(parents=True)
+    for name, code in cells.items():
+        nbformat.write(notebook("# Title", code), pages[name])
+    monkeypatch.setenv("LECTURE_PROFILE", "ci")
+    build_book.execute_ahead(project, 1)  # on one core the build does it
+    assert not any(lecture_execution.is_kept(page, project) for page in pages.values())
+    build_book.execute_ahead(project, 2)
+    kept = {name for name, page in pages.items() if lecture_execution.is_kept(page, project)}
+    assert kept == {"one", "two"}, capfd.readouterr().out
+    build_book.execute_ahead(project, 2)  # of the two only one is left
+    assert capfd.readouterr().out.count("are executed") == 1
 
 
 # What a notebook shows of the settings that it runs with.
