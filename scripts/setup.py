@@ -254,7 +254,11 @@ def site_scripts() -> None:
             "Scripts of the pages (npm)",
             [str(programs / "npm"), "ci", *NPM],
             "Its message stands above; a missing network is the usual reason. " + AGAIN,
-            env={"PATH": f"{programs}{os.pathsep}{os.environ.get('PATH', os.defpath)}"},
+            env={
+                "PATH": f"{programs}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
+                # npm ends where the account has no home, as in a container with --user.
+                "HOME": os.environ.get("HOME") or str(TEMPORARY),
+            },
         )
         shutil.rmtree(TEMPORARY, ignore_errors=True)
         NODE_STAMP.write_text(wanted)

@@ -447,9 +447,11 @@ def test_npm_is_the_environments_and_needs_no_home(course):
     course.patch.setattr(module, "VENDORED", {})
     course.patch.setattr(module, "_patch", lambda script: None)
     (course.folder / "node_modules").mkdir()
+    course.patch.delenv("HOME")
     module.SITE.mkdir(parents=True)
     module.site_scripts()
     [(_, command, environment)] = course.steps
     assert command[:2] == [str(course.python.with_name("npm")), "ci"]
     assert f"--cache={course.folder / '.cache' / 'set-up'}" in command
     assert environment["PATH"].split(os.pathsep)[0] == str(course.python.parent)
+    assert environment["HOME"] == str(course.folder / ".cache" / "set-up")
