@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -26,3 +28,17 @@ def pytest_configure(config: pytest.Config) -> None:
     stack.enter_context(own_settings(FONTS))
     os.environ["MPLBACKEND"] = "agg"  # no test opens a window
     stack.callback(os.environ.pop, "MPLBACKEND", None)
+
+
+@pytest.fixture(scope="session")
+def no_playwright() -> str:
+    """Why Playwright does not run here; empty where it does.
+
+    Its driver is a program of its own, which may lack a library of the system; a test that starts
+    it then fails, and leaves an event loop behind.
+    """
+    asked = subprocess.run(
+        [sys.executable, "-m", "playwright", "--version"], capture_output=True, text=True
+    )
+    said = asked.stderr.strip().splitlines() or ["it ended without a word"]
+    return f"Playwright: {said[-1]}" if asked.returncode else ""

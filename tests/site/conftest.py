@@ -71,13 +71,13 @@ def _executables() -> list[str | None]:
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Any]:
+def browser(no_playwright: str) -> Iterator[Any]:
     """Start one browser for all tests, or say why there is none."""
     reasons = []
-    try:
-        from playwright.sync_api import Error, sync_playwright
-    except ImportError as error:
-        _not_run([str(error)])
+    if no_playwright:
+        _not_run([no_playwright])
+    from playwright.sync_api import Error, sync_playwright
+
     arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
     arguments += ["--disable-component-update", "--no-first-run"]
     with sync_playwright() as playwright:

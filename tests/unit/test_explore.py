@@ -220,8 +220,11 @@ browser_test = pytest.mark.browser
 
 
 @pytest.fixture(scope="module")
-def browser():
-    playwright = pytest.importorskip("playwright.sync_api", reason="NOT RUN: no playwright here")
+def browser(no_playwright):
+    if no_playwright:
+        pytest.skip(f"NOT RUN: no Chromium that starts ({no_playwright})")
+    from playwright import sync_api as playwright
+
     with playwright.sync_playwright() as driver:
         path = shutil.which("chromium") or shutil.which("google-chrome")
         arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
