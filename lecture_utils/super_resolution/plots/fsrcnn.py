@@ -509,6 +509,30 @@ def filters(first: Tensor, last: Tensor) -> Figure:
     return fig
 
 
+def transfer_rows(
+    curves: Mapping[int, Mapping[str, Sequence[tuple[int, float]]]],
+) -> list[tuple[str, ...]]:
+    """Return, as rows of a table, when each training passes the end of the first one."""
+    first = next(iter(next(iter(curves.values())).values()))[0][0]
+    head = f"after {first} steps, dB", "end, dB"
+    passes = "passes *from scratch* after at most"
+    rows: list[tuple[str, ...]] = [
+        ("scale", "training", *head, passes, "saved")
+    ]
+    for s, several in curves.items():
+        length, goal = next(iter(several.values()))[-1]
+        for number, (way, curve) in enumerate(several.items()):
+            passed = next((step for step, v in curve if v >= goal), None)
+            after, saved = "not in this training", ""
+            if passed is not None:
+                after = f"{passed:,} steps"
+                if number:
+                    saved = f"{1 - passed / length:.0%} or more"
+            values = [f"{curve[k][1]:.2f}" for k in (0, -1)]
+            rows.append((f"× {s}", way, *values, after, saved))
+    return rows
+
+
 def transfer(
     curves: Mapping[int, Mapping[str, Curve]], floor: float = 6.0
 ) -> Figure:
