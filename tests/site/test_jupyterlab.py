@@ -22,6 +22,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+AXE = Path(__file__).resolve().parents[2] / "node_modules" / "axe-core" / "axe.min.js"
 SECONDS = 1200  # a browser and a kernel on a busy machine; only what hangs takes so long
 CODE = """
 import numpy as np
@@ -182,6 +183,10 @@ def test_the_controls_move_the_picture_in_jupyterlab(
     page.get_by_role("combobox", name="kind").focus()
     page.keyboard.press("ArrowDown")  # a key that JupyterLab takes where it is not told to leave it
     rising = picture(f"level: 0.637, kind: rising, {own}")
+
+    page.add_script_tag(path=str(AXE))
+    axe = "async () => (await axe.run('.lecture-live')).violations.map(v => [v.id, v.help])"
+    assert page.evaluate(axe) == [], "a label or a role is missing"
 
     # An error is a sentence, and the next move works.
     slider.focus()
