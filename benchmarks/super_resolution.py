@@ -31,6 +31,7 @@ from lecture_utils.super_resolution.networks import (
     input_channels,
     load,
     multiply_adds,
+    takes_interpolated,
     weight_count,
 )
 from lecture_utils.super_resolution.training import eight_bit_luminance, in_colour
@@ -111,7 +112,7 @@ def main():
                 colour = "rgb" if input_channels(network) == 3 else "y"
 
                 def method(low, scale, network=network):
-                    given = imresize(low, scale) if network.interpolated else low
+                    given = imresize(low, scale) if takes_interpolated(network) else low
                     return network(given.float())
             else:
                 continue

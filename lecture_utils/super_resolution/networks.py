@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
@@ -11,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from lecture_utils import checkpoints
+from lecture_utils.images import described, eight_bits, whole_number
 from lecture_utils.resize import imresize
 from lecture_utils.super_resolution.fsrcnn import (
     FSRCNN,
@@ -91,19 +94,30 @@ def load(name: str, device: torch.device | str = "cpu") -> nn.Module:
 
 @torch.no_grad()
 def enlarge(
-    network: nn.Module, image: NDArray[np.uint8], scale: int
+    network: nn.Module,
+    image: NDArray[np.uint8],
+    scale: int,
+    *,
+    bands: Literal["ycbcr"] | None = None,
 ) -> NDArray[np.uint8]:
     """Enlarge an image by a network; of colour the network for luminance gets the luminance only.
+
+    The network computes on its own device, in its own precision, and as in use: dropout and batch
+    normalisation do not see the image as a batch of a training.
 
     Parameters
     ----------
     network
-        A network of this book. Its attribute ``interpolated`` says whether it takes the bi-cubically
-        enlarged image or the LR image itself; its first layer says for how many channels it is.
+        A network of this book, also wrapped (``DataParallel``, Fabric's, ``torch.compile``,
+        ``Sequential``). Its attribute ``interpolated`` says whether it takes the bi-cubically enlarged
+        image or the LR image itself; its first layer says for how many channels it is.
     image
-        The LR image: 8-bit RGB (H, W, 3), or grey (H, W) for a network of luminance.
+        The LR image: 8-bit RGB (H, W, 3), or grey (H, W) or (H, W, 1) for a network of luminance.
     scale
         The scale factor; a network on the LR grid must have been built for it.
+    bands
+        ``ycbcr`` for a network that was trained on all three of Y, Cb and Cr; one for three channels
+        is taken to see RGB otherwise.
 
     Returns
     -------
@@ -114,66 +128,73 @@ def enlarge(
     TypeError
         If the image is not 8-bit.
     ValueError
-        If the network's result has another size, if a network for colour gets a grey image, or if
-        the image has another number of channels.
+        If the network's result has another size, if a network for colour gets a grey image, if the
+        image has another number of channels, or if the network does not say what it takes.
     """
     from skimage.color import rgb2ycbcr, ycbcr2rgb
 
-    if image.dtype != np.uint8:
-        raise TypeError(
-            f"enlarge got an image of {image.dtype}; it needs uint8 in 0 .."
-            " 255. Of values in [0, 1], `(255 *"
-            " image).round().astype(np.uint8)` makes one."
-        )
-    if image.ndim not in (2, 3) or (image.ndim == 3 and image.shape[-1] != 3):
+    image = eight_bits(image, "enlarge")
+    scale = whole_number(scale, "The scale factor")
+    colour = image.shape[2:] == (3,)
+    channels = input_channels(network)
+    if channels == 3 and not colour:
         raise ValueError(
-            f"enlarge got an image of shape {image.shape}; it needs RGB (H, W,"
-            " 3) or grey (H, W). Leave out an alpha channel with `image[...,"
-            " :3]`."
+            f"enlarge got {described(image)} for a network of colour images;"
+            " it needs (H, W, 3). Repeat the grey image three times, or take a"
+            " network for luminance."
         )
-    for_colour = input_channels(network) == 3
-    if image.ndim != 3 and for_colour:
-        raise ValueError(
-            f"enlarge got an image of shape {image.shape} for a network of"
-            " colour images; it needs (H, W, 3). Repeat the grey image three"
-            " times, or take a network for luminance."
-        )
-    if image.ndim == 3 and not for_colour:
-        bands = rgb2ycbcr(image).transpose(2, 0, 1)  # in [16, 240]
-    else:
-        bands = (
-            image.astype(np.float64).transpose(2, 0, 1)
-            if image.ndim == 3
-            else image[None]
-        )
-    x = torch.from_numpy(np.ascontiguousarray(bands)).float() / 255
-    interpolated = imresize(x, scale)
-    given = interpolated if network.interpolated else x
-    if not for_colour:
-        given = given[:1]
-    device = next(network.parameters()).device
-    y = network(given[None].to(device))[0].float().cpu()
-    expected = tuple(interpolated.shape[-2:])
+    in_ycbcr = colour and (channels == 1 or bands == "ycbcr")
+    values = rgb2ycbcr(image) if in_ycbcr else image.astype(np.float64)
+    stacked = values.reshape(*image.shape[:2], -1).transpose(2, 0, 1)
+    x = torch.from_numpy(np.ascontiguousarray(stacked)).float() / 255
+    enlarged = imresize(x, scale)
+    given = enlarged if takes_interpolated(network) else x
+    weight = _convolutions(network)[0].weight
+    with in_use(network):
+        y = network(given[None, :channels].to(weight.device, weight.dtype))
+    y = y[0].float().cpu()
+    expected = tuple(enlarged.shape[-2:])
     if tuple(y.shape[-2:]) != expected:
         raise ValueError(
             f"The network made {tuple(y.shape[-2:])} pixels out of"
             f" {tuple(x.shape[-2:])}, and x{scale} needs {expected}. Take the"
             f" network that was trained for x{scale}."
         )
-    if image.ndim == 3 and not for_colour:
-        bands = (
-            torch.cat([y, interpolated[1:]])
-            .double()
-            .numpy()
-            .transpose(1, 2, 0)
-        )
-        return _to_8_bits(255 * ycbcr2rgb(255 * bands))
-    out = 255 * y.double().numpy()
-    return _to_8_bits(out.transpose(1, 2, 0) if image.ndim == 3 else out[0])
+    complete = torch.cat([y, enlarged[channels:]])
+    out = complete.double().numpy().transpose(1, 2, 0) * 255
+    if in_ycbcr:
+        out = 255 * ycbcr2rgb(out)
+    eight: NDArray[np.uint8] = np.rint(out).clip(0, 255).astype(np.uint8)
+    return eight.reshape(*expected, *image.shape[2:])
 
 
-def _to_8_bits(values: NDArray[np.float64]) -> NDArray[np.uint8]:
-    return np.rint(values).clip(0, 255).astype(np.uint8)
+@contextmanager
+def in_use(network: nn.Module) -> Iterator[None]:
+    """Set a network to evaluation, and afterwards to what it was."""
+    was_training = network.training
+    network.eval()
+    try:
+        yield
+    finally:
+        network.train(was_training)
+
+
+def takes_interpolated(network: nn.Module) -> bool:
+    """Say whether a network takes the bi-cubically enlarged image, or the LR image itself.
+
+    Raises
+    ------
+    ValueError
+        If neither the network nor a part of it says so.
+    """
+    for part in network.modules():  # of a wrapper the network is a part
+        if hasattr(part, "interpolated"):
+            return bool(part.interpolated)
+    raise ValueError(
+        f"A {type(network).__name__} does not say what it takes. Set its"
+        " attribute `interpolated`: True for the bi-cubically enlarged image,"
+        " False for the LR image itself."
+    )
 
 
 def input_channels(network: nn.Module) -> int:
@@ -217,29 +238,34 @@ def multiply_adds(
     layers = _convolutions(network)
     hooks = [layer.register_forward_hook(count) for layer in layers]
     height, width = (
-        shape if network.interpolated else (side // scale for side in shape)
+        shape
+        if takes_interpolated(network)
+        else (side // scale for side in shape)
     )
-    device = layers[0].weight.device
-    was_training = network.training
+    zeros = layers[0].weight.new_zeros(
+        1, input_channels(network), height, width
+    )
     try:
-        network.eval()(
-            torch.zeros(
-                1, input_channels(network), height, width, device=device
-            )
-        )
+        with in_use(network):
+            network(zeros)
     finally:
-        network.train(was_training)
         for hook in hooks:
             hook.remove()
     return total
 
 
 def _convolutions(network: nn.Module) -> list[nn.Conv2d | nn.ConvTranspose2d]:
-    return [
+    found = [
         m
         for m in network.modules()
         if isinstance(m, nn.Conv2d | nn.ConvTranspose2d)
     ]
+    if not found:
+        raise ValueError(
+            f"A {type(network).__name__} without a convolution is no network"
+            " for images. Take one of those that `build` makes."
+        )
+    return found
 
 
 def from_published(

@@ -20,8 +20,6 @@ class VDSR(nn.Module):
         Number of convolutions, the first and the last included.
     width
         Feature maps of each hidden layer.
-    channels
-        Channels of the image.
     residual
         Add the input to the output; False learns the whole image, for comparison.
     """
@@ -32,11 +30,10 @@ class VDSR(nn.Module):
         self,
         depth: int = 20,
         width: int = 64,
-        channels: int = 1,
         residual: bool = True,
     ) -> None:
         super().__init__()
-        sizes = [channels, *[width] * (depth - 1), channels]
+        sizes = [1, *[width] * (depth - 1), 1]
         layers = [
             nn.Conv2d(n_in, n_out, 3, padding=1)
             for n_in, n_out in pairwise(sizes)
@@ -53,7 +50,7 @@ class VDSR(nn.Module):
             nn.init.zeros_(layers[-1].weight)
 
     def forward(self, interpolated: Tensor) -> Tensor:
-        """Map an interpolated image (N, C, H, W) in [0, 1] to an estimate of the same shape."""
+        """Map interpolated luminance (N, 1, H, W) in [0, 1] to an estimate of the same shape."""
         features = interpolated
         for layer in self.convolutions[:-1]:
             features = self.relu(layer(features))

@@ -3,10 +3,9 @@
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
-import torch
-from skimage.color import ycbcr2rgb
 from torch import nn
 
 from lecture_utils import data
@@ -14,12 +13,12 @@ from lecture_utils.metrics import psnr
 from lecture_utils.recipe import Recipe, Result
 from lecture_utils.resize import imresize, modcrop
 from lecture_utils.runtime import Run
+from lecture_utils.super_resolution.networks import enlarge
 from lecture_utils.super_resolution.srcnn import SRCNN
 from lecture_utils.super_resolution.training import (
     Variant,
     ablation,
     ablation_settings,
-    in_colour,
     variant_tensors,
 )
 
@@ -35,7 +34,6 @@ def variants(run: Run, steps: int) -> dict[str, Variant]:
     }
 
 
-@torch.no_grad()
 def psnr_rgb(network: nn.Module, colour: str, run: Run) -> float:
     """Return the mean PSNR over the three colours, in dB, on Set5 or on embedded photos.
 
@@ -45,16 +43,10 @@ def psnr_rgb(network: nn.Module, colour: str, run: Run) -> float:
     values = []
     for image in data.super_resolution_benchmark(run)[1].values():
         high = modcrop(image[:end, :end], 3)
-        seen = in_colour(
-            imresize(high, 1 / 3), "rgb" if colour == "rgb" else "ycbcr"
-        )
-        enlarged = imresize(seen, 3)
-        channels = 1 if colour == "y" else 3
-        enlarged[:channels] = network(enlarged[None, :channels])[0]
-        bands = 255 * enlarged.double().numpy().transpose(1, 2, 0)
-        rgb = bands if colour == "rgb" else 255 * ycbcr2rgb(bands)
-        eight_bits = np.rint(rgb).clip(0, 255).astype(np.uint8)
-        values.append(psnr(eight_bits, high, border=3))
+        low = imresize(high, 1 / 3)
+        bands: Literal["ycbcr"] | None = "ycbcr" if colour == "ycbcr" else None
+        estimate = enlarge(network, low, 3, bands=bands)
+        values.append(psnr(estimate, high, border=3))
     return float(np.mean(values))
 
 

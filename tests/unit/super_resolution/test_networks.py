@@ -144,3 +144,95 @@ def test_images_that_are_not_8_bit_colour_or_grey_get_a_sentence():
         enlarge(FSRCNN(3), image / 255, 3)
     with pytest.raises(ValueError, match="alpha channel"):
         enlarge(FSRCNN(3), np.dstack([image, image[..., :1]]), 3)
+    for wrong, error, words in [
+        (image[..., :2], ValueError, r"alpha channel with image\[\.\.\., 0\]"),
+        (np.moveaxis(image, -1, 0), ValueError, "moveaxis"),
+        (image.astype(np.uint16) * 257, TypeError, "uint16.*257"),
+        (torch.from_numpy(image), TypeError, "tensor of uint8.*numpy"),
+        (image[:0], ValueError, "at least one row"),
+        (image.tolist(), TypeError, "a list"),
+    ]:
+        with pytest.raises(error, match=f"enlarge got.*{words}"):
+            enlarge(FSRCNN(3), wrong, 3)
+    with pytest.raises(ValueError, match=r"scale factor is 1\.5.*whole number"):
+        enlarge(FSRCNN(3), image, 1.5)
+
+
+def test_a_channel_s_own_axis_and_numpy_s_numbers_are_taken():
+    grey = data.photos()["chelsea"][:24, :30, :1]
+    network = FSRCNN(3)
+    expected = enlarge(network, grey[..., 0], 3)
+    np.testing.assert_array_equal(enlarge(network, grey, np.int64(3))[..., 0], expected)
+
+
+def wrapped(network):
+    """Yield a network as libraries wrap it."""
+    from lightning_fabric import Fabric
+    from torch.optim.swa_utils import AveragedModel
+
+    yield network
+    yield nn.DataParallel(network)
+    yield nn.Sequential(network)
+    yield AveragedModel(network)
+    yield Fabric(accelerator="cpu").setup(network)
+    yield torch.compile(network, backend="eager")
+
+
+@pytest.mark.parametrize("build", [lambda: FSRCNN(3), lambda: VDSR(depth=3, width=4)])
+def test_wrapped_networks_are_the_networks(build):
+    image = data.photos()["chelsea"][60:84, 100:130]
+    network = build()
+    expected = enlarge(network, image, 3)
+    work = multiply_adds(network, 3, (30, 30))
+    for same in wrapped(network):
+        np.testing.assert_array_equal(enlarge(same, image, 3), expected)
+        assert networks.takes_interpolated(same) == network.interpolated
+        assert multiply_adds(same, 3, (30, 30)) == work
+
+
+@pytest.mark.parametrize(
+    ("kind", "near"), [(torch.float64, 1), (torch.float16, 2), (torch.bfloat16, 6)]
+)
+@pytest.mark.parametrize("name", ["fsrcnn_x3", "srcnn_x3", "vdsr"])
+def test_networks_of_other_precisions_enlarge(kind, near, name):
+    image = data.photos()["chelsea"][60:84, 100:130]
+    network = networks.load(name)
+    expected = enlarge(network, image, 3).astype(int)
+    difference = np.abs(enlarge(network.to(kind), image, 3) - expected)
+    assert difference.max() <= near
+    assert difference.mean() < near / 4
+    assert multiply_adds(network, 3, (30, 30)) > 0
+
+
+def test_enlarging_is_no_training():
+    """SRResNet has batch normalisation, which in training sees and records each batch."""
+    network = SRResNet(2, 4)
+    image = data.photos()["chelsea"][60:84, 100:130]
+    expected = enlarge(network.eval(), image, 4)
+    before = {k: v.clone() for k, v in network.state_dict().items()}
+    np.testing.assert_array_equal(enlarge(network.train(), image, 4), expected)
+    assert network.training
+    assert all(torch.equal(v, before[k]) for k, v in network.state_dict().items())
+
+
+def test_what_does_not_say_what_it_takes_gets_a_sentence():
+    image = data.photos()["chelsea"][60:84, 100:130]
+    with pytest.raises(ValueError, match="attribute `interpolated`"):
+        enlarge(nn.Sequential(nn.Conv2d(1, 1, 1)), image, 3)
+    with pytest.raises(ValueError, match="without a convolution"):
+        enlarge(nn.Identity(), image, 3)
+
+
+def test_all_three_bands_of_a_network_on_ycbcr_are_the_network_s(photo):
+    """A network that copies the enlarged bands is bi-cubic interpolation, in YCbCr and in RGB."""
+    network = nn.Conv2d(3, 3, 1, bias=False)
+    network.interpolated = True
+    nn.init.dirac_(network.weight)
+    low = imresize(photo, 1 / 2)
+    in_rgb = enlarge(network, low, 2).astype(int)
+    inside = ((in_rgb > 5) & (in_rgb < 250)).all(axis=-1)  # studio swing clips differently
+    in_ycbcr = enlarge(network, low, 2, bands="ycbcr")
+    assert np.abs(in_ycbcr - in_rgb)[inside].max() <= 1
+    network.weight.data[0] = 0  # without luminance
+    darker = rgb2ycbcr(enlarge(network, low, 2, bands="ycbcr"))
+    assert darker[..., 0].mean() < rgb2ycbcr(in_ycbcr)[..., 0].mean() - 50

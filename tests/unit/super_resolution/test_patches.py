@@ -164,7 +164,8 @@ def test_estimates_are_measured_like_written_images():
     assert psnr(x, y, peak=255.0, border=3) == pytest.approx(
         psnr(bicubic, torch.from_numpy(luminance(image)), peak=255.0, border=3), abs=0.02
     )
-    colour = VDSR(depth=2, width=2, channels=3)
+    colour = torch.nn.Conv2d(3, 3, 1, bias=False)  # hands the image on as it is
+    torch.nn.init.dirac_(colour.weight)
     ((x, y),) = estimates(colour, [pair(image, 3, True, "rgb")], "rgb")
     written = imresize(torch.from_numpy(imresize(image, 1 / 3)).permute(2, 0, 1).double() / 255, 3)
     eight_bits = (255 * written).round().clip(0, 255).byte().permute(1, 2, 0).numpy()
