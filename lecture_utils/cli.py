@@ -10,11 +10,25 @@ from collections.abc import Callable
 from functools import partial
 from importlib import metadata
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
+
+
+class _Commands(TyperGroup):
+    """Commands that say what Ctrl-C left behind; Typer itself ends them without a word."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as stop:
+            print(str(stop) or "Stopped.", file=sys.stderr)
+            raise typer.Exit(130) from stop
+
 
 app = typer.Typer(
+    cls=_Commands,
     help="Figures, data sets, trainings and checkpoints of the course book.",
     no_args_is_help=True,
     add_completion=False,
@@ -41,9 +55,6 @@ def main() -> None:
     """Run the command line; a foreseen error is one sentence and exit status 1."""
     try:
         app()
-    except KeyboardInterrupt as stop:
-        print(str(stop) or "Stopped.", file=sys.stderr)
-        sys.exit(130)
     except Exception as error:
         if os.environ.get("LECTURE_DEBUG"):
             raise

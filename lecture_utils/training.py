@@ -149,7 +149,7 @@ def train(
     KeyboardInterrupt
         If Ctrl-C was pressed. With a state the step is first brought to its end and the state
         written (with several processes at the next entry of the log). So it is when the process
-        is told to end (SIGTERM). The second time it stops at once.
+        is told to end (SIGTERM). A second later a second one stops it at once.
     """
     from tqdm import tqdm
 
@@ -310,6 +310,7 @@ class _Stop:
 
     def __init__(self, *, wait: bool) -> None:
         self.asked = False
+        self.since = 0.0
         self.number = signal.SIGINT
         self.before: dict[signal.Signals, Any] = {}
         # Only the main thread may choose how signals are met.
@@ -329,9 +330,15 @@ class _Stop:
             signal.signal(number, handler)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        self.asked = True
-        self.number = signal.Signals(number)
-        self.__exit__()  # the second time it is met as without us
+        now = time.monotonic()
+        if not self.asked:
+            self.asked, self.since = True, now
+            self.number = signal.Signals(number)
+        # One Ctrl-C may arrive twice, from the terminal and from a program
+        # that passes it on.
+        elif now - self.since > 1:
+            self.__exit__()
+            signal.raise_signal(number)
 
     def now(self, message: str) -> NoReturn:
         """Stop as the signal would have done it; after Ctrl-C with this message."""

@@ -14,7 +14,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from lecture_utils import checkpoints, data, recipes, start
+from lecture_utils import checkpoints, cli, data, recipes, start
 from lecture_utils import recipe as recipe_module
 
 # What some recipes start from; all others fall back to embedded photos.
@@ -190,6 +190,18 @@ def test_the_command_line_trains_and_lists(tmp_path):
     assert done.returncode == 0, done.stderr
     assert checkpoints.names(tmp_path / "out") == ["fsrcnn_x3"]
     assert "fsrcnn_x3" in command("train").stdout
+
+
+def test_ctrl_c_at_the_command_line_says_what_it_left(monkeypatch, capsys):
+    def stop(*args, **kwargs):
+        raise KeyboardInterrupt("Stopped after step 5 of 9; the state is in state.")
+
+    monkeypatch.setattr(recipes, "run_recipe", stop)
+    monkeypatch.setattr(sys, "argv", ["lecture_utils", "train", "vdsr", "--profile", "ci"])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 130
+    assert capsys.readouterr().err == "Stopped after step 5 of 9; the state is in state.\n"
 
 
 def test_the_command_line_speaks_in_sentences():

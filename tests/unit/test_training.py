@@ -22,7 +22,7 @@ from lecture_utils.training import History, train
 
 
 def small_training(
-    state, steps, *, stop_at=None, signal_at=None, times=1, optimizer="adam", **kwargs
+    state, steps, *, stop_at=None, signal_at=None, again_after=None, optimizer="adam", **kwargs
 ):
     """A regression with dropout, batch norm, an average of weights, and draws from every generator."""
     run = start(seed=3, profile="ci", device="cpu", quiet=True)
@@ -40,7 +40,9 @@ def small_training(
         if i == stop_at:
             raise KeyboardInterrupt
         if i == signal_at:
-            for _ in range(times):
+            signal.raise_signal(signal.SIGINT)
+            if again_after is not None:
+                time.sleep(again_after)
                 signal.raise_signal(signal.SIGINT)
         x = torch.randn(8, 4, generator=generator)
         noise = random.random() + float(np.random.randn())
@@ -97,10 +99,16 @@ def test_ctrl_c_ends_the_step_and_leaves_a_state(tmp_path, signal_at):
 
 def test_the_second_ctrl_c_stops_at_once(tmp_path):
     with pytest.raises(KeyboardInterrupt) as caught:
-        small_training(tmp_path / "state", 30, signal_at=12, times=2)
+        small_training(tmp_path / "state", 30, signal_at=12, again_after=1.1)
     assert str(caught.value) == ""
     assert not (tmp_path / "state").exists()
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_ctrl_c_that_is_passed_on_twice_counts_once(tmp_path):
+    with pytest.raises(KeyboardInterrupt, match="Stopped after step 13 of 30"):
+        small_training(tmp_path / "state", 30, signal_at=12, again_after=0.01)
+    assert (tmp_path / "state").exists()
 
 
 def test_without_a_state_ctrl_c_stops_at_once():
