@@ -20,11 +20,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from lecture_utils.images import Image, Pixels
 from lecture_utils.live import choice, live, picture, real, whole
 from lecture_utils.show import (
     Explorer,
-    Image,
-    Pixels,
     encode_lossless,
     is_figure,
     page_width,

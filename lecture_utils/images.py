@@ -105,7 +105,7 @@ def eight_bits(
     if not isinstance(image, np.ndarray) or image.dtype != np.uint8:
         raise TypeError(
             f"{caller} got {described(image)}; it needs uint8 in 0 .. 255, a"
-            f" NumPy array. {_to_eight_bits(image)}"
+            f" NumPy array. {to_eight_bits(image)}"
         )
     rows_and_columns(image, caller)
     if image.ndim == 3 and image.shape[2] not in channels:
@@ -224,8 +224,8 @@ def _to_array(image: object) -> str:
     return "np.array(values) makes an array of a list."
 
 
-def _to_eight_bits(image: object) -> str:
-    """Say how an image becomes an array of 8 bits."""
+def to_eight_bits(image: object) -> str:
+    """Return a sentence on how an image becomes an array of 8 bits."""
     if isinstance(image, Tensor):
         moved = "" if image.ndim < 3 else ".movedim(-3, -1)"
         scaled = (

@@ -25,11 +25,10 @@ from typing import Any
 import numpy as np
 
 from lecture_utils.data import DataCorruptError, pictures
+from lecture_utils.images import Image, Pixels
 from lecture_utils.show import (
     PAGE,
     Explorer,
-    Image,
-    Pixels,
     is_figure,
     page_width,
     pixels,

@@ -28,6 +28,14 @@ import torch
 from numpy.typing import NDArray
 
 from lecture_utils.files import write_atomically
+from lecture_utils.images import (
+    Image,
+    Pixels,
+    described,
+    extremes,
+    rows_and_columns,
+    to_eight_bits,
+)
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -35,8 +43,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.text import Text
 
-Image = NDArray[Any] | torch.Tensor
-Pixels = NDArray[np.uint8]
 
 DPI = 192
 PAGE = 1440  # dots across a page of 7.5 inches
@@ -134,34 +140,36 @@ def pixels(image: Image) -> Pixels:
 
     Raises
     ------
+    TypeError
+        If it is neither an array nor a tensor, or its values are of another type.
     ValueError
-        If the shape, the type or the range of the values is another.
+        If the shape or the range of the values is another.
     """
+    is_tensor = isinstance(image, torch.Tensor)
+    array: NDArray[Any]
     if isinstance(image, torch.Tensor):
         tensor = image.detach().cpu()
         if tensor.is_floating_point():
             tensor = tensor.float()  # NumPy has no bfloat16
-        array: NDArray[Any] = tensor.numpy()
+        array = tensor.numpy()
         if array.ndim == 4 and array.shape[0] == 1:
             array = array[0]
         fits = array.ndim == 2 or (
             array.ndim == 3 and array.shape[0] in (1, 3)
         )
-        needed = "(H, W), (1, H, W) or (3, H, W)"
         if fits and array.ndim == 3:
             array = np.moveaxis(array, 0, -1)
     else:
-        array = np.asarray(image)
-        fits = array.ndim == 2 or (
-            array.ndim == 3 and array.shape[2] in (1, 3)
-        )
-        needed = "(H, W) or (H, W, 3)"
+        rows_and_columns(image, "show.pixels")
+        array = image
+        fits = array.ndim == 2 or array.shape[2] in (1, 3)
     if not fits or array.size == 0:
-        kind = "tensor" if isinstance(image, torch.Tensor) else "array"
+        needed = "(H, W), (1, H, W) or (3, H, W)"
         raise ValueError(
-            f"The image is a {kind} of shape {tuple(np.shape(image))}; an"
-            f" image {kind} has the shape {needed}. Pick one image out of a"
-            " batch, or reorder its axes."
+            f"show.pixels got {described(image)}; it needs the shape"
+            f" {needed if is_tensor else '(H, W) or (H, W, 3)'}. Pick one"
+            " image out of a batch, leave out an alpha channel, or reorder its"
+            " axes."
         )
     if array.shape[2:] == (1,):
         array = array[:, :, 0]
@@ -170,11 +178,11 @@ def pixels(image: Image) -> Pixels:
     if array.dtype == np.uint8:
         return cast(Pixels, array)
     if not np.issubdtype(array.dtype, np.floating):
-        raise ValueError(
-            f"The image has values of type {array.dtype}; it must hold uint8"
-            " in 0 .. 255, floats in [0, 1] or booleans. Convert it first."
+        raise TypeError(
+            f"show.pixels got {described(image)}; it needs uint8 in 0 .. 255,"
+            f" floats in [0, 1] or booleans. {to_eight_bits(image)}"
         )
-    low, high = float(array.min()), float(array.max())
+    low, high = extremes(array)
     if not (
         low >= -0.5 / 255 and high <= 1 + 0.5 / 255
     ):  # false for NaN as well

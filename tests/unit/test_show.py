@@ -87,18 +87,24 @@ def test_pixels_of_booleans_and_of_bfloat16():
 @pytest.mark.parametrize(
     ("image", "words"),
     [
-        (np.zeros((3, 8, 8)), r"array of shape \(3, 8, 8\).*\(H, W\) or \(H, W, 3\)"),
-        (torch.zeros(8, 8, 3), r"tensor of shape \(8, 8, 3\).*\(3, H, W\)"),
+        (np.zeros((3, 8, 8)), r"array of float64 with shape \(3, 8, 8\).*\(H, W\).*moveaxis"),
+        (np.zeros((8, 8, 4)), r"shape \(8, 8, 4\).*\(H, W\) or \(H, W, 3\).*alpha"),
+        (torch.zeros(8, 8, 3), r"tensor of float32 with shape \(8, 8, 3\).*\(3, H, W\)"),
         (torch.zeros(4, 3, 8, 8), r"\(4, 3, 8, 8\).*Pick one image out of a batch"),
         (np.zeros((0, 4)), r"shape \(0, 4\)"),
         (np.full((2, 2), 1.2), r"from 1.2 to 1.2.*Clip it"),
         (np.full((2, 2), -0.1), r"from -0.1 to -0.1.*limits="),
         (np.array([[0.0, np.nan]]), r"nan"),
         (np.zeros((2, 2), dtype=np.int64), r"int64.*uint8"),
+        (np.zeros((2, 2), dtype=np.uint16), r"uint16.*257"),
+        (torch.zeros((2, 2), dtype=torch.int64), r"int64.*uint8"),
+        (np.zeros((2, 2), dtype=complex), r"complex"),
+        (Image.fromarray(np.zeros((2, 2), np.uint8)).convert("P"), r"Pillow.*convert"),
+        ([[0.0, 1.0]], r"a list.*np\.array"),
     ],
 )
 def test_what_is_not_an_image_gets_a_sentence(image, words):
-    with pytest.raises(ValueError, match=words):
+    with pytest.raises((TypeError, ValueError), match=words):
         show.pixels(image)
 
 
