@@ -102,7 +102,7 @@ def figures(
     manifest = export.export(
         which,
         out,
-        formats=tuple(format.split(",")),
+        formats=format,
         profile=profile,
         progress=True,
     )

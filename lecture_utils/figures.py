@@ -20,7 +20,7 @@ from typing import Any, get_args
 from lecture_utils.files import check_writable, write_atomically
 from lecture_utils.kernels import own_settings
 from lecture_utils.runtime import Profile
-from lecture_utils.show import FORMATS
+from lecture_utils.show import FORMATS, chosen_formats
 
 _LIST = "figures.csv"
 _ELSEWHERE = "Choose a folder that you may write to with --out"
@@ -55,7 +55,7 @@ class Entry:
     made: bool
 
 
-def book_folder(start: Path | None = None) -> Path:
+def book_folder(start: Path | str | None = None) -> Path:
     """Return the folder that holds ``figures.csv``.
 
     Looked for as ``book`` in the working directory (or ``start``) and in the folders above it, then
@@ -66,7 +66,7 @@ def book_folder(start: Path | None = None) -> Path:
     FileNotFoundError
         If there is none, as where the package was installed without the book.
     """
-    here = (start or Path.cwd()).resolve()
+    here = Path(start or Path.cwd()).resolve()
     for folder in (here, *here.parents, *Path(__file__).resolve().parents):
         for book in (folder, folder / "book"):
             if (book / _LIST).is_file():
@@ -78,7 +78,7 @@ def book_folder(start: Path | None = None) -> Path:
     )
 
 
-def list_figures(book: Path | None = None) -> list[Entry]:
+def list_figures(book: Path | str | None = None) -> list[Entry]:
     """Return the lecture's figures in the order of ``figures.csv``.
 
     Parameters
@@ -93,7 +93,7 @@ def list_figures(book: Path | None = None) -> list[Entry]:
     ValueError
         If a notebook is not one.
     """
-    book = book or book_folder()
+    book = Path(book or book_folder())
     code: dict[str, str] = {}
     entries = []
     with (book / _LIST).open(encoding="utf-8", newline="") as file:
@@ -133,10 +133,10 @@ def export(
     which: Sequence[str],
     out: str | Path,
     *,
-    formats: Sequence[str] = FORMATS,
+    formats: str | Sequence[str] = FORMATS,
     profile: str | None = None,
     progress: bool = False,
-    book: Path | None = None,
+    book: Path | str | None = None,
 ) -> dict[str, Any]:
     """Run the notebooks that own these figures and write each figure with a record of its making.
 
@@ -152,7 +152,7 @@ def export(
     out
         Folder for the files; made if need be.
     formats
-        Any of ``pdf``, ``svg`` and ``png``.
+        Any of ``pdf``, ``svg`` and ``png``, in capitals or not, as a list or separated by commas.
     profile
         ``ci``, ``book`` or ``full`` for the notebooks; without it ``LECTURE_PROFILE``, and without
         that ``book``.
@@ -180,19 +180,14 @@ def export(
     OSError
         If a file cannot be written.
     """
-    book, out = (book or book_folder()).resolve(), Path(out)
+    book, out = Path(book or book_folder()).resolve(), Path(out)
     profile = profile or os.environ.get("LECTURE_PROFILE") or "book"
     if profile not in get_args(Profile):
         raise ValueError(
             f"The profile is {profile!r}; it must be one of 'ci', 'book' or"
             " 'full'."
         )
-    wrong = [name for name in formats if name not in FORMATS]
-    if wrong or not formats:
-        raise ValueError(
-            f"The formats are {', '.join(formats) or 'none'}; choose from"
-            f" {', '.join(FORMATS)}."
-        )
+    formats = chosen_formats(formats)
     entries = list_figures(book)
     chosen = _choose(which, entries)
     records = _read_manifest(out / "manifest.json")

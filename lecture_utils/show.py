@@ -869,22 +869,50 @@ def _drawn(fig: Figure) -> bool:
     ) or any((fig.texts, fig.images, fig.artists, fig.lines, fig.patches))
 
 
+def chosen_formats(
+    formats: str | Sequence[str], where: str = ""
+) -> tuple[str, ...]:
+    """Return formats of figures, each once: as a list, or separated by commas, in any case.
+
+    Parameters
+    ----------
+    formats
+        What was asked for.
+    where
+        The setting that names them, for the message.
+
+    Raises
+    ------
+    ValueError
+        If there is none, or one is not among `FORMATS`.
+    """
+    listed = formats.split(",") if isinstance(formats, str) else formats
+    names = [name.strip().lower() for name in listed]
+    chosen = tuple(dict.fromkeys(name for name in names if name))
+    wrong = [name for name in chosen if name not in FORMATS]
+    if wrong or not chosen:
+        place = f" in {where}" if where else ""
+        said = (
+            f"The format {wrong[0]!r}{place} is not one that figures are"
+            " written in"
+            if wrong
+            else f"There is no format{place}"
+        )
+        raise ValueError(
+            f"{said}; choose from {', '.join(FORMATS)}, separated by commas."
+        )
+    return chosen
+
+
 def _export(id: str, alt: str, fig: Figure) -> dict[str, Any]:
     """Write the files that were asked for; return the record that goes with them."""
     folder = os.environ.get("LECTURE_FIGURES_OUT")
     only = os.environ.get("LECTURE_FIGURES_ONLY")
     if not folder or (only and id not in only.replace(" ", "").split(",")):
         return {}
-    formats = (
-        os.environ.get("LECTURE_FIGURES_FORMATS") or ",".join(FORMATS)
-    ).split(",")
-    for extension in map(str.strip, formats):
-        if extension not in FORMATS:
-            raise ValueError(
-                f"The format {extension!r} in LECTURE_FIGURES_FORMATS is not"
-                " one that figures are written in; choose from"
-                f" {', '.join(FORMATS)}, separated by commas."
-            )
+    variable = "LECTURE_FIGURES_FORMATS"
+    formats = os.environ.get(variable) or FORMATS
+    for extension in chosen_formats(formats, variable):
         metadata: dict[str, str | None] = {
             "pdf": {"Title": id, "Subject": alt, "CreationDate": None},
             "svg": {"Title": id, "Description": alt, "Date": None},

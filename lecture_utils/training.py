@@ -94,7 +94,7 @@ def train(
     evaluate: Callable[[], Mapping[str, float]] | None = None,
     evaluate_every: int = 1000,
     log_every: int = 100,
-    state: Path | None = None,
+    state: Path | str | None = None,
     settings: Mapping[str, Any] | None = None,
     save_every: float = 60.0,
     progress: bool | None = None,
@@ -174,6 +174,7 @@ def train(
     )
     choices.pop("steps", None)
     if state is not None:
+        state = Path(state)
         check_writable(
             state.parent, "Put the state into a folder that you may write to"
         )

@@ -69,19 +69,20 @@ class Record:
     sha256: str = ""
 
 
-def names(folder: Path = FOLDER) -> list[str]:
+def names(folder: Path | str = FOLDER) -> list[str]:
     """Return the names of the checkpoints in a folder and in the folders in it, sorted."""
-    return sorted(path.stem for path in folder.rglob("*.json"))
+    return sorted(path.stem for path in Path(folder).rglob("*.json"))
 
 
-def _record_file(name: str, folder: Path) -> Path | None:
+def _record_file(name: str, folder: Path | str) -> Path | None:
     """Return the record of this name; names are unique over all parts, so the first is the one."""
     return next(
-        (path for path in folder.rglob("*.json") if path.stem == name), None
+        (path for path in Path(folder).rglob("*.json") if path.stem == name),
+        None,
     )
 
 
-def record(name: str, folder: Path = FOLDER) -> Record:
+def record(name: str, folder: Path | str = FOLDER) -> Record:
     """Read the record of a checkpoint.
 
     Raises
@@ -115,7 +116,7 @@ def record(name: str, folder: Path = FOLDER) -> Record:
         ) from error
 
 
-def verify(name: str, folder: Path = FOLDER) -> Path:
+def verify(name: str, folder: Path | str = FOLDER) -> Path:
     """Check that a checkpoint's weights are those that its record describes; return their path.
 
     Raises
@@ -142,7 +143,9 @@ def verify(name: str, folder: Path = FOLDER) -> Path:
     return path
 
 
-def load(name: str, folder: Path = FOLDER) -> tuple[dict[str, Tensor], Record]:
+def load(
+    name: str, folder: Path | str = FOLDER
+) -> tuple[dict[str, Tensor], Record]:
     """Return a checkpoint's tensors, as float32 where they are stored as float16, and its record.
 
     The file's SHA-256 is compared with the record first, so a damaged file is never used.
@@ -167,11 +170,12 @@ def load(name: str, folder: Path = FOLDER) -> tuple[dict[str, Tensor], Record]:
 
 
 def save(
-    tensors: Mapping[str, Tensor], description: Record, folder: Path
+    tensors: Mapping[str, Tensor], description: Record, folder: Path | str
 ) -> Record:
     """Write a checkpoint's two files atomically; return the record with the hash filled in."""
     from safetensors.torch import save as to_bytes
 
+    folder = Path(folder)
     content = to_bytes(
         {
             key: t.detach().cpu().clone().contiguous()

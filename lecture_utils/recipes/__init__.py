@@ -67,9 +67,9 @@ def _module(name: str) -> str:
 def run_recipe(
     name: str,
     run: Run,
-    out: Path,
+    out: Path | str,
     *,
-    state: Path | None = None,
+    state: Path | str | None = None,
     progress: bool = True,
 ) -> checkpoints.Record:
     """Train a recipe, going on from its state if it was stopped, and write its checkpoint.
@@ -98,7 +98,8 @@ def run_recipe(
         Before the training, if the checkpoint or the state could not be written.
     """
     recipe = get(name)
-    state = state or Path("runs") / f"{name}-{run.profile}.safetensors"
+    out = Path(out)
+    state = Path(state or f"runs/{name}-{run.profile}.safetensors")
     advice = "Choose a folder that you may write to with {}"
     check_writable(out, advice.format("--out"))
     check_writable(state.parent, advice.format("--state"))

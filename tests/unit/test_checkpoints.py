@@ -28,6 +28,13 @@ def test_round_trip_halves_become_singles(tmp_path):
     assert checkpoints.names(tmp_path) == ["tiny"]
 
 
+def test_a_folder_may_be_a_string(tmp_path):
+    saved = checkpoints.save({"w": torch.ones(2)}, example(), str(tmp_path / "new"))
+    assert checkpoints.names(str(tmp_path)) == ["tiny"]
+    assert checkpoints.load("tiny", str(tmp_path))[1] == saved
+    assert checkpoints.verify("tiny", str(tmp_path)) == tmp_path / "new" / "tiny.safetensors"
+
+
 def test_views_of_one_tensor_can_be_saved(tmp_path):
     weights = torch.randn(4, 4)
     checkpoints.save({"a": weights, "b": weights.T}, example(), tmp_path)

@@ -141,6 +141,21 @@ def made_without_a_kernel(monkeypatch, picture=b"<svg/>"):
     monkeypatch.setattr(figures, "_run", run)
 
 
+@pytest.mark.parametrize("formats", ["PNG", "png ", ["Png", "png"], "png,,PNG"])
+def test_formats_are_understood_as_people_write_them(book, tmp_path, monkeypatch, formats):
+    made_without_a_kernel(monkeypatch)
+    out = str(tmp_path / "out")
+    manifest = figures.export(["a/plot"], out, formats=formats, book=str(book))
+    assert list(manifest["figures"][0]["files"]) == ["a/plot.png"]
+    several = figures.export(["a/plot"], out, formats="pdf, SVG", book=str(book))
+    assert list(several["figures"][0]["files"]) == ["a/plot.pdf", "a/plot.svg"]
+
+
+def test_folders_may_be_strings(book):
+    assert figures.list_figures(str(book)) == figures.list_figures(book)
+    assert figures.book_folder(str(book.parent)) == figures.book_folder(book.parent)
+
+
 def test_the_manifest_keeps_figures_made_before(book, tmp_path, monkeypatch):
     made_without_a_kernel(monkeypatch)
     figures.export(["a/grid"], tmp_path / "out", book=book)
@@ -166,8 +181,8 @@ def test_all_means_what_is_made_so_far(book, tmp_path, monkeypatch):
         ({"which": ["c/none"]}, r"'c/none' is not made yet: book/part/none\.ipynb"),
         ({"which": ["part/none"]}, "'c/none' is not made yet"),
         ({"which": []}, "No figure was chosen"),
-        ({"which": ["a/plot"], "formats": ["jpg"]}, "jpg; choose from pdf, svg, png"),
-        ({"which": ["a/plot"], "formats": []}, "none; choose from"),
+        ({"which": ["a/plot"], "formats": ["jpg"]}, "'jpg' is not one.*choose from pdf, svg, png"),
+        ({"which": ["a/plot"], "formats": []}, "no format; choose from"),
         ({"which": ["a/plot"], "profile": "quick"}, "'quick'.*'ci', 'book' or 'full'"),
     ],
 )

@@ -59,7 +59,7 @@ def test_a_recipe_resumes(tmp_path):
         recipes.run_recipe(
             name,
             start(profile="ci", device="cpu", quiet=True),
-            tmp_path / folder,
+            str(tmp_path / folder),
             state=tmp_path / "state",
             progress=False,
         )

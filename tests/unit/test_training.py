@@ -165,6 +165,14 @@ def test_a_killed_process_ends_with_the_same_weights(tmp_path):
     assert finish(asked) == whole
 
 
+def test_the_state_s_place_may_be_a_string(tmp_path):
+    place = str(tmp_path / "state.safetensors")
+    first, _, _ = small_training(place, 3)
+    again, _, history = small_training(place, 3)
+    assert_equal(first, again)
+    assert history.steps == 3
+
+
 def test_a_finished_training_does_nothing_more(tmp_path):
     state = tmp_path / "state.safetensors"
     first, _, _ = small_training(state, 10)
