@@ -5,7 +5,7 @@ Every function returns an open figure for `lecture_utils.show.figure`, which giv
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +17,8 @@ from lecture_utils.show import COLOURS, DPI
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+    from lecture_utils.checkpoints import Record
 
 Array = NDArray[Any]
 Curve = Sequence[tuple[int, float]]
@@ -224,6 +226,24 @@ def depth(
     right.grid(True)
     right.legend()
     return fig
+
+
+def by_variant(
+    record: Record, variants: Iterable[str]
+) -> tuple[dict[str, Curve], dict[str, int]]:
+    """Return the curve of each variant that a record has, and the steps at which some diverged."""
+    found, metrics = record.history, record.metrics
+    curves: dict[str, Curve] = {
+        name: found.get(f"{name}: held_out_x3_psnr_y", [])
+        for name in variants
+        if f"{name}: seconds" in metrics
+    }
+    stops = {
+        name: int(metrics[f"{name}: diverged_at_step"])
+        for name in curves
+        if f"{name}: diverged_at_step" in metrics
+    }
+    return curves, stops
 
 
 def trainings(
