@@ -297,6 +297,21 @@ def _described(what: str, caption: str | None, alt: str | None) -> list[str]:
     return problems
 
 
+def check_early_result(section: Section) -> list[str]:
+    """The reader sees what the section arrives at before its theory."""
+    shows = re.compile(rf"\b(?:figure|grid|comparison|{'|'.join(sorted(EXPLORERS))})\(")
+    for cell in section.notebook["cells"]:
+        text = source(cell)
+        if cell["cell_type"] == "code" and shows.search(text):
+            return []
+        if cell["cell_type"] == "markdown" and re.search(r"^## ", text, re.MULTILINE):
+            break
+    return [
+        "No figure and no explorer stands before the first heading below the title. Show there "
+        "what the section arrives at, made with what is shipped."
+    ]
+
+
 def check_explorers(section: Section) -> list[str]:
     """There is something to move, described like a figure."""
     calls = list(section.calls(*EXPLORERS))
@@ -479,6 +494,7 @@ CHECKS = [
     check_cells,
     check_portability,
     check_figures,
+    check_early_result,
     check_explorers,
     check_quiz,
     check_exercises,

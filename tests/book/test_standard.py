@@ -188,6 +188,10 @@ BREAKS: dict[str, tuple[Callable[[Section], None], str]] = {
         _replace("A grey oval with two dark eyes.", "Mean face of the hundred training images"),
         "is its caption again",
     ),
+    "theory before the result": (
+        _replace("$$ a = b $$", "## Theory\n\n$$ a = b $$"),
+        "No figure and no explorer stands before the first heading",
+    ),
     "no explorer": (_replace("slider(", "other("), "There is no explorer"),
     "mute explorer": (_replace("caption='Mean", "title='Mean"), "explorer 1 is not a string"),
     "no quiz": (_replace("show.quiz('part/name')", "pass"), "show.quiz() name []"),
