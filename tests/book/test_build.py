@@ -468,6 +468,12 @@ def test_the_theme_takes_every_address_that_can_be_set(address):
     assert list(links.values()) == ADDRESSES[address]
 
 
+def test_a_provider_that_the_settings_name_stays():
+    options = {"repository_url": "https://git.example.edu/a/b", "repository_provider": "github"}
+    lecture_pages.repository_provider(None, SimpleNamespace(html_theme_options=options))
+    assert options["repository_provider"] == "github"
+
+
 def test_a_book_on_a_host_of_ones_own_has_a_button_for_binder(book):
     address = "https://git.example.edu:8443/~user/name"
     with (book.source / "conf.py").open("a") as file:
