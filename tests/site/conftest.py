@@ -19,11 +19,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bs4 import BeautifulSoup
 
 ROOT = Path(__file__).resolve().parents[2]
 SITE = Path(os.environ.get("LECTURE_SITE") or ROOT / "_build" / "ci" / "html").resolve()
 HANGING = 600_000  # milliseconds; on a slow machine a page only takes longer
 NOT_RUN = "BROWSER TESTS NOT RUN"
+
+
+@functools.cache
+def soup(file: Path) -> BeautifulSoup:
+    """Return a page, which is parsed once for all tests of a process."""
+    return BeautifulSoup(file.read_text("utf-8"), "html.parser")
 
 
 def pages() -> list[str]:

@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bs4 import BeautifulSoup
-from conftest import ROOT, SITE, pages
+from conftest import ROOT, SITE, pages, soup
 
 pytestmark = pytest.mark.browser
 
@@ -16,11 +15,7 @@ AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
 
 def pages_with(selector: str) -> list[str]:
     """Return the pages whose HTML has such an element."""
-    found = [
-        name
-        for name in pages()
-        if BeautifulSoup((SITE / name).read_text("utf-8"), "html.parser").select_one(selector)
-    ]
+    found = [name for name in pages() if soup(SITE / name).select_one(selector)]
     return found or ["nowhere"]  # a test that fails, not none at all
 
 

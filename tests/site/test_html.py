@@ -6,13 +6,12 @@ import csv
 import json
 import re
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
 from bs4 import BeautifulSoup, Tag
-from conftest import ROOT, pages
+from conftest import ROOT, pages, soup
 
 BOOK = ROOT / "book"
 LARGEST_PAGE = 6_000_000  # bytes of a page with its pictures
@@ -29,11 +28,6 @@ NOT_LOADED = {
     r"https://github\.com/mathjax/mhchemParser": "names the source of a parser in a string",
 }
 ADDRESS = re.compile(r"""(?:https?:)?//[a-z0-9-]+(?:\.[a-z0-9-]+)+[^\s"'`)<>\\]*""", re.IGNORECASE)
-
-
-@cache
-def soup(file: Path) -> BeautifulSoup:
-    return BeautifulSoup(file.read_text("utf-8"), "html.parser")
 
 
 def is_elsewhere(address: str) -> bool:
