@@ -1,7 +1,8 @@
-"""Distil VGG16's features into a narrow network: images, the start, losses, and the report."""
+"""Distil VGG16's features into a narrow network: images, the start, losses, and the reports."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -14,6 +15,7 @@ from torch.nn import functional as F
 from lecture_utils import data
 from lecture_utils.feature_network import LAYERS, FeatureNetwork
 from lecture_utils.runtime import Run
+from lecture_utils.style_transfer.neural_style import Objective, minimise
 from lecture_utils.vgg import VGG
 
 Images = dict[str, list[NDArray[np.uint8]]]
@@ -366,3 +368,93 @@ def report(
         metrics[f"residual_{name}"] = float(np.mean(errors[name]) / variance)
         metrics[f"gram_{name}"] = float(np.mean(grams[name]))
     return metrics
+
+
+# Style transfer through the network, judged by the teacher
+
+
+def style_pairs(
+    run: Run, contents: Sequence[NDArray[np.uint8]], side: int
+) -> dict[str, tuple[Tensor, Tensor]]:
+    """Return content and style, (1, 3, side, side) in [0, 1] each, by the style's name.
+
+    The styles are paintings where they are found, and the embedded textures otherwise and in
+    profile ``ci``. Each gets one of the contents in turn.
+    """
+    if run.profile == "ci" or data.find("style_images") is None:
+        grey = data.textures()
+        styles = {k: np.stack([grey[k]] * 3, -1) for k in ("brick", "grass")}
+    else:
+        found = data.style_images(run=run)
+        names = ("vangogh_starry_night", "composition_vii", "wave")
+        styles = {k: found[k] for k in names if k in found}
+
+    def square(image: NDArray[np.uint8]) -> Tensor:
+        width = min(image.shape[:2])
+        top, left = ((n - width) // 2 for n in image.shape[:2])
+        x = as_tensor(image[top : top + width, left : left + width])
+        x = F.interpolate(x, (side, side), mode="bilinear", antialias=True)
+        return x.to(run.device, memory_format=torch.channels_last)
+
+    return {
+        name: (square(contents[k % len(contents)]), square(style))
+        for k, (name, style) in enumerate(styles.items())
+    }
+
+
+def style_removed(
+    network: Network,
+    teacher: Network,
+    pairs: Mapping[str, tuple[Tensor, Tensor]],
+    steps: int,
+) -> dict[str, float]:
+    """Compare style transfer through a network with that through its teacher, who judges both.
+
+    Each optimises an image from the content with the lecture's objective for the same number of
+    steps (Adam). The teacher measures the style loss of the content and of both results.
+
+    Parameters
+    ----------
+    network, teacher
+        Map images to features by layer; both give `STYLE_LAYERS`.
+    pairs
+        Content and style by name, as `style_pairs` gives them.
+    steps
+        Evaluations of the objective and its gradient.
+
+    Returns
+    -------
+    For each pair, and as their mean, what the network removes of the style loss, divided by what
+    the teacher removes: ``style_removed_NAME`` and ``style_removed``; and ``speedup``, the time of
+    one step through the teacher over that through the network (the shortest of each).
+    """
+    shares, times = {}, []
+    for name, (content, style) in pairs.items():
+        judge, own = (
+            Objective(
+                features,
+                content,
+                style,
+                content_layer="relu3_3",
+                style_layers=dict.fromkeys(STYLE_LAYERS, 1.0),
+            )
+            for features in (teacher, network)
+        )
+        left = []
+        for objective in (judge, own):
+            clock = [time.perf_counter()]
+            for _, _, image in minimise(  # noqa: B007 - the last one counts
+                objective, content, steps, method="adam"
+            ):
+                clock.append(time.perf_counter())
+            times.append(min(np.diff(clock)))
+            with torch.no_grad():
+                left.append(float(judge.losses(image.clamp(0, 1)).style))
+        with torch.no_grad():
+            before = float(judge.losses(content).style)
+        shares[name] = (before - left[1]) / (before - left[0])
+    found = {f"style_removed_{name}": x for name, x in shares.items()}
+    return found | {
+        "style_removed": float(np.mean(list(shares.values()))),
+        "speedup": float(min(times[::2]) / min(times[1::2])),
+    }

@@ -24,6 +24,8 @@ from lecture_utils.style_transfer.distillation import (
     rescale,
     set_aside,
     statistics,
+    style_pairs,
+    style_removed,
 )
 from lecture_utils.training import train
 from lecture_utils.vgg import load_vgg, random_vgg
@@ -191,9 +193,19 @@ def _train(run: Run, state: Path, progress: bool) -> Result:
     tensors = {key: x.half() for key, x in shipped.state_dict().items()}
     shipped.load_state_dict(tensors)  # what is shipped is what is measured
     shipped.requires_grad_(False)
+    metrics = report(shipped, teacher, held_out)
+    # Style transfer needs the lifts of four layers only, and pays for no other.
+    lean = FeatureNetwork(STYLE_LAYERS, widths=settings.widths)
+    lean.load_state_dict({key: tensors[key] for key in lean.state_dict()})
+    metrics |= style_removed(
+        lean.to(run.device).to(memory_format=torch.channels_last),
+        teacher,
+        style_pairs(run, aside[:: settings.held_out], size),
+        steps=run.pick(ci=2, book=100, full=100),
+    )
     return Result(
         tensors=tensors,
-        metrics=report(shipped, teacher, held_out),
+        metrics=metrics,
         settings=choices,
         data=list(kept),
         history=history,

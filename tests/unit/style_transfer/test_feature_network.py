@@ -14,6 +14,7 @@ from lecture_utils.feature_network import (
     load_feature_network,
 )
 from lecture_utils.style_transfer.distillation import (
+    STYLE_LAYERS,
     Crops,
     altered,
     gram,
@@ -24,6 +25,8 @@ from lecture_utils.style_transfer.distillation import (
     rescale,
     set_aside,
     statistics,
+    style_pairs,
+    style_removed,
 )
 from lecture_utils.vgg import AveragePool, random_vgg
 
@@ -171,6 +174,22 @@ def test_altered_images_are_nearer_to_the_style_and_near_to_what_they_were(run):
         return float(gram_distance(network(x)["relu2_1"], wanted))
 
     assert distance(changed) < 0.8 * distance(ours)
+
+
+def test_the_teacher_removes_all_that_it_removes_and_colours_alone_remove_less(run):
+    teacher = random_vgg(STYLE_LAYERS, run, depth=16)
+    pairs = style_pairs(run, [data.photos()["astronaut"]], 32)
+    assert all(x.shape == (1, 3, 32, 32) for pair in pairs.values() for x in pair)
+    found = style_removed(teacher, teacher, pairs, steps=8)
+    assert set(found) == {"style_removed", "speedup"} | {f"style_removed_{k}" for k in pairs}
+    assert found["style_removed"] == pytest.approx(1, abs=1e-4)
+
+    def colours(x):
+        return dict.fromkeys(STYLE_LAYERS, x)
+
+    other = style_removed(colours, teacher, pairs, steps=8)
+    assert other["style_removed"] < 0.9
+    assert other["speedup"] > 1
 
 
 def test_crops_are_drawn_alike_from_alike_generators(run):
