@@ -64,6 +64,30 @@ def test_page_opens_from_disk_in_order(open_page: Any, page_name: str):
     assert page.locator("input[type=search]:visible").count() <= 1
 
 
+# Code cells, what they print, listings, and whatever scrolls within them.
+CODE_CUT = """() => {
+  for (const folded of document.querySelectorAll('article details')) folded.open = true;
+  const inside = ['pre', '.cell_input', '.cell_output'].map((s) => `article ${s}, article ${s} *`);
+  return [...document.querySelectorAll(inside.join(', '))]
+    .filter((e) => !e.closest('.math') && e.clientWidth && e.scrollWidth > e.clientWidth + 1
+      && /(auto|scroll|hidden)/.test(getComputedStyle(e).overflowX))
+    .map((e) => {
+      const longest = e.innerText.split('\\n').reduce((a, b) => (b.length > a.length ? b : a), '');
+      return `${e.scrollWidth - e.clientWidth} pixels: ${longest.length} characters: ${longest}`;
+    });
+}"""
+
+
+@pytest.mark.parametrize("name", pages_with("article pre, article .cell_output"))
+def test_code_is_not_cut(open_page: Any, name: str):
+    """No code cell, output or listing scrolls sideways on a laptop, beside a scroll bar of 15."""
+    opened = open_page(name, width=1280 - 15)
+    for width in (1280 - 15, 1440 - 15):
+        opened.page.set_viewport_size({"width": width, "height": 844})
+        cut = opened.page.evaluate(CODE_CUT)
+        assert not cut, f"at {width} pixels:\n" + "\n".join(cut)
+
+
 def test_page_does_not_scroll_sideways_on_a_phone(open_page: Any, page_name: str):
     opened = open_page(page_name, width=390)
     found = opened.page.evaluate(SIDEWAYS)
