@@ -30,6 +30,7 @@ WORDS = (1500, 4500)
 CODE_CELLS = (10, 34)
 MEDIAN_LINES = 14
 LONGEST_CELL = 40
+WIDTH = 79  # characters that a page's column shows
 CHECKED_TAG = "nbval-check-output"
 EXPLORERS = {"slider", "slider_grid", "linear_combination"}
 
@@ -233,6 +234,20 @@ def check_cells(section: Section) -> list[str]:
                 f"The cell that starts with {first!r} has {lines_of_code(cell)} lines; "
                 f"at most {LONGEST_CELL}. Divide it, or move a part to lecture_utils."
             )
+    return problems
+
+
+def check_width(section: Section) -> list[str]:
+    """No line of code or of stored text is cut by the page's column."""
+    problems = []
+    for cell in section.code:
+        stored = [str("".join(o.get("text", ""))) for o in cell.get("outputs", [])]
+        for line in "\n".join([source(cell), *stored]).splitlines():
+            if len(line) > WIDTH:
+                problems.append(
+                    f"A line has {len(line)} characters: {line.strip()!r}. At most {WIDTH} are "
+                    "seen without scrolling; break it."
+                )
     return problems
 
 
@@ -492,6 +507,7 @@ CHECKS = [
     check_setup,
     check_equations,
     check_cells,
+    check_width,
     check_portability,
     check_figures,
     check_early_result,

@@ -84,7 +84,8 @@ def good(tmp_path: Path) -> Section:
         _markdown("$$ a = b $$ (eq-a)\n\nBy {eq}`eq-a` and {cite}`known2000`."),
         _code(f"figure(\n    'part/one',\n    {caption!r},\n    {alt!r},\n)"),
         _code(
-            f"slider(images, labels, name='k', caption={caption!r},\n    alt=f'{alt}' + ' {{k}}')"
+            f"slider(images, labels, name='k',\n    caption={caption!r},\n"
+            f"    alt=f'{alt}' + ' {{k}}')"
         ),
         _code("print(1)", stored="1\n"),
         _code("print(2)", stored="2\n"),
@@ -173,6 +174,8 @@ BREAKS: dict[str, tuple[Callable[[Section], None], str]] = {
     "too many cells": (_cells([_code("a = 1") for _ in range(30)]), "code cells"),
     "long cells": (_cells([_code("a = 1\n" * 15) for _ in range(16)]), "median code cell has 15"),
     "one endless cell": (_cells([_code("a = 1\n" * 41)]), "has 41 lines"),
+    "long line": (_cells([_code("# " + "a" * 78)]), "A line has 80 characters"),
+    "long output": (_store("b" * 80), "A line has 80 characters"),
     "device": (_cells([_code("x.to('cuda:0')")]), "'cuda:0' is named"),
     "cuda()": (_cells([_code("x = x.cuda()")]), "`.cuda()` is called"),
     "path in code": (_cells([_code("open('/data/x.png')")]), "'/data/x.png' is in the code"),
