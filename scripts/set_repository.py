@@ -31,7 +31,8 @@ CONSTANT = re.compile(r'^REPOSITORY = "(?P<address>[^"]*)"', re.MULTILINE)
 SETUP_CELL = """\
 import importlib.util
 
-REPOSITORY = ""  # the published book's address: `make repository URL=...`
+# The published book's address, which `make repository URL=...` sets.
+REPOSITORY = ""
 if importlib.util.find_spec("lecture_utils") is None:
     if not REPOSITORY:
         raise ModuleNotFoundError(
