@@ -402,7 +402,7 @@ def test_one_address_for_the_settings_and_every_notebook(settings):
     page = (settings / "book/generation/a.ipynb").read_text()
     cells = [cell["source"] for cell in nbformat.reads(page, 4)["cells"]]
     assert cells[1] == set_repository.setup_cell("https://github.com/owner/name")
-    assert 'REPOSITORY = "https://github.com/owner/name"  #' in cells[1]
+    assert 'REPOSITORY = "https://github.com/owner/name"\n' in cells[1]
     assert cells[2] == "REPOSITORY = 1"
     assert set_repository.set_address(settings, "https://github.com/owner/name") == []
     set_repository.set_address(settings, "")
