@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
@@ -139,9 +140,7 @@ def test_two_processes_average_to_the_gradient_of_the_doubled_batch(tmp_path):
         [sys.executable, script, tmp_path / "one"], capture_output=True, text=True, env=environment
     )
     assert alone.returncode == 0, alone.stderr
-    fabric = str(Path(sys.executable).with_name("fabric"))
-    command = [fabric, "run", "--accelerator", "cpu", "--devices", "2", script, tmp_path / "two"]
-    both = subprocess.run(command, capture_output=True, text=True, env=environment)
+    both = fabric_run(tmp_path, script, tmp_path / "two")
     assert both.returncode == 0, both.stderr
     one = load_file(tmp_path / "one-0.safetensors")
     for rank in (0, 1):
@@ -223,10 +222,13 @@ def test_checkpoints_and_doctor():
 
 
 def fabric_run(folder, *words, **options):
-    """Call a script with two processes on the CPU."""
+    """Call a script with two processes on the CPU, which meet at a port that nothing else uses."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
     return subprocess.run(
         [str(Path(sys.executable).with_name("fabric")), "run", "--accelerator", "cpu",
-         "--devices", "2", *words],
+         "--devices", "2", "--main-port", port, *words],
         capture_output=True, text=True, cwd=folder, env=os.environ | {"OMP_NUM_THREADS": "1"},
         **options,
     )  # fmt: skip
