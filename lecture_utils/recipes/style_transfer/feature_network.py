@@ -44,6 +44,9 @@ class Settings:
     learning_rate, rise
         Peak of the schedule, a linear rise and then half a cosine down to zero; and the part of
         the steps over which it rises.
+    fan_in
+        Weights with more inputs a response than this get the rate times the square root of the
+        quotient.
     gram
         Weight of the Gram matrices' distance beside that of the activations.
     altered, alterations, alteration
@@ -63,6 +66,7 @@ class Settings:
     side: int = 128
     learning_rate: float = 1e-3
     rise: float = 0.01
+    fan_in: int = 216
     gram: float = 1.0
     altered: int = 1
     alterations: int = 6
@@ -100,8 +104,20 @@ def _train(run: Run, state: Path, progress: bool) -> Result:
         network,
         multi_avg_fn=get_ema_multi_avg_fn(settings.averaging),  # type: ignore[no-untyped-call]
     )
+    # Weights of wide layers are small, so they take smaller steps: all layers
+    # gain, relu4_3 most (160 steps: 44.9 % residual variance, with one rate
+    # for all 47.3 %).
+    groups = [
+        {
+            "params": [x],
+            "share": min(1.0, (settings.fan_in * len(x) / x.numel()) ** 0.5)
+            if x.ndim > 1
+            else 1.0,
+        }
+        for x in network.parameters()
+    ]
     model, optimizer = fabric.setup(
-        network, torch.optim.Adam(network.parameters(), betas=(0.9, 0.99))
+        network, torch.optim.Adam(groups, betas=(0.9, 0.99))
     )
     average = average.to(fabric.device)
 
@@ -140,6 +156,8 @@ def _train(run: Run, state: Path, progress: bool) -> Result:
         optimizer.zero_grad()
         fabric.backward(activations + settings.gram * grams)
         fabric.clip_gradients(model, optimizer, max_norm=1.0)
+        for group in optimizer.param_groups:
+            group["lr"] = group["share"] * rate(i)
         optimizer.step()
         average.update_parameters(network)
         return {"activations": activations.detach(), "grams": grams.detach()}
@@ -177,7 +195,6 @@ def _train(run: Run, state: Path, progress: bool) -> Result:
         settings.steps,
         modules={"network": model, "average": average},
         optimizers={"adam": optimizer},
-        learning_rate=rate,
         evaluate=evaluate,
         evaluate_every=max(settings.steps // settings.evaluations, 2),
         log_every=min(100, max(1, settings.steps // 4)),
