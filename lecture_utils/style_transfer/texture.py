@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import torch
@@ -148,6 +149,6 @@ def random_phase(
     frame[..., :height, :width] = texture - mean
     noise = torch.randn(*shape, generator=generator).to(texture)
     spectrum = torch.fft.rfft2(frame) * torch.fft.rfft2(noise)
-    scale = (height * width) ** 0.5
+    scale = math.sqrt(height * width)
     made: Tensor = torch.fft.irfft2(spectrum, s=tuple(shape))
     return mean + made / scale
