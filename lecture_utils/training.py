@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from math import cos, pi
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
@@ -581,3 +582,38 @@ def _load(
     }
     history.steps = int(rest["history"]["steps"])
     history.seconds = float(rest["history"]["seconds"])
+
+
+def cosine(peak: float, steps: int, rise: float = 0.0) -> Rate:
+    """Return a learning rate for each step: a linear rise, then half a cosine down to zero.
+
+    Parameters
+    ----------
+    peak
+        The largest rate.
+    steps
+        Steps of the whole training.
+    rise
+        Part of the steps over which the rate rises; at least one step does.
+    """
+    first = max(1, round(rise * steps))
+
+    def rate(i: int) -> float:
+        if i < first:
+            return peak * (i + 1) / first
+        return peak * 0.5 * (1 + cos(pi * (i - first) / (steps - first)))
+
+    return rate
+
+
+def round_to_half(network: nn.Module) -> dict[str, Tensor]:
+    """Round a network's weights to float16, and return its state in that type, to be shipped.
+
+    The network keeps its own type. What is measured after this is what is shipped.
+    """
+    tensors = {
+        key: value.half() if value.is_floating_point() else value
+        for key, value in network.state_dict().items()
+    }
+    network.load_state_dict(tensors)
+    return tensors

@@ -22,25 +22,22 @@ from lecture_utils.losses import (
 )
 from lecture_utils.recipe import Result
 from lecture_utils.runtime import Run
+from lecture_utils.settings import check_known, check_number, check_whole
 from lecture_utils.super_resolution.networks import load
 from lecture_utils.super_resolution.srgan import Discriminator
 from lecture_utils.super_resolution.training import (
     Patches,
     PatchSettings,
-    check_known,
-    check_number,
-    check_whole,
     describe,
     evaluation_interval,
     moving_average,
     pair,
     report,
-    round_to_half,
     schedule,
     training_and_validation,
     validation,
 )
-from lecture_utils.training import train
+from lecture_utils.training import round_to_half, train
 from lecture_utils.vgg import VGG, layer_names, load_vgg, random_vgg
 
 if TYPE_CHECKING:

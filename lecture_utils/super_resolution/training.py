@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
-from math import cos, inf, nan, pi
-from operator import index
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +19,16 @@ from lecture_utils.metrics import luminance, psnr, ssim
 from lecture_utils.recipe import Result
 from lecture_utils.resize import imresize, modcrop
 from lecture_utils.runtime import Run
+from lecture_utils.settings import check_known, check_number, check_whole
 from lecture_utils.super_resolution.fsrcnn import FSRCNN, stretch
 from lecture_utils.super_resolution.networks import load
-from lecture_utils.training import DivergedError, History, train
+from lecture_utils.training import (
+    DivergedError,
+    History,
+    cosine,
+    round_to_half,
+    train,
+)
 
 _FLAWLESS = 100.0  # dB
 TRAINING_SETS = ("t91", "bsds500_train", "imagenet_256")
@@ -171,44 +177,6 @@ class Settings(PatchSettings):
                 f" clip_update={self.clip_update}; a training clips in one"
                 " way. Set clip to infinity, or clip_update to 0."
             )
-
-
-def check_whole(name: str, value: Any, least: int) -> int:
-    """Return a number as a plain int, or say that it is no whole number or too small."""
-    try:
-        whole = index(value)
-    except TypeError:
-        whole = least - 1
-    if whole < least:
-        raise ValueError(
-            f"The settings got {name}={value!r}; it must be a whole number"
-            f" of at least {least}."
-        )
-    return whole
-
-
-def check_number(
-    name: str, value: Any, words: str, holds: Callable[[float], bool]
-) -> float:
-    """Return a number as a plain float, or say in which range it must be."""
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        number = nan
-    if not holds(number):
-        raise ValueError(
-            f"The settings got {name}={value!r}; it must be a number {words}."
-        )
-    return number
-
-
-def check_known(name: str, value: str, known: tuple[str, ...]) -> None:
-    """Say which words there are where a value is none of them."""
-    if value not in known:
-        raise ValueError(
-            f"The settings got {name}={value!r}; it must be one of"
-            f" {', '.join(known)}."
-        )
 
 
 def training_images(run: Run) -> Images:
@@ -388,18 +356,7 @@ class Patches:
 
 def schedule(settings: PatchSettings) -> Callable[[int], float]:
     """Return the learning rate as a function of the step."""
-    rise = max(1, round(settings.rise * settings.steps))
-
-    def rate(i: int) -> float:
-        if i < rise:
-            return settings.learning_rate * (i + 1) / rise
-        return (
-            settings.learning_rate
-            * 0.5
-            * (1 + cos(pi * (i - rise) / (settings.steps - rise)))
-        )
-
-    return rate
+    return cosine(settings.learning_rate, settings.steps, settings.rise)
 
 
 def eight_bit_luminance(image: Tensor, colour: str) -> Tensor:
@@ -661,19 +618,6 @@ def moving_average(network: nn.Module, decay: float) -> AveragedModel:
     """Return the exponential moving average of a network's weights, to be updated at each step."""
     ema = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
     return AveragedModel(network, multi_avg_fn=ema)
-
-
-def round_to_half(network: nn.Module) -> dict[str, Tensor]:
-    """Round a network's weights to float16, and return its state in that type, to be shipped.
-
-    The network keeps its own type. What is measured after this is what is shipped.
-    """
-    tensors = {
-        key: value.half() if value.is_floating_point() else value
-        for key, value in network.state_dict().items()
-    }
-    network.load_state_dict(tensors)
-    return tensors
 
 
 def describe(settings: PatchSettings, sets: Images) -> dict[str, Any]:
