@@ -1,4 +1,4 @@
-"""The command line: ``python -m lecture_utils figures | data | train | checkpoints | doctor``."""
+"""The command line, ``python -m lecture_utils``: figures, data, train, checkpoints, stylize, doctor."""
 
 from __future__ import annotations
 
@@ -29,7 +29,10 @@ class _Commands(TyperGroup):
 
 app = typer.Typer(
     cls=_Commands,
-    help="Figures, data sets, trainings and checkpoints of the course book.",
+    help=(
+        "Figures, data sets, trainings, checkpoints and styles of the course"
+        " book."
+    ),
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -249,6 +252,119 @@ def checkpoints_verify() -> None:
             print(f"{name}: {error}")
     if failed:
         raise typer.Exit(1)
+
+
+@app.command()
+def stylize(
+    photo: Annotated[
+        Path | None,
+        typer.Argument(help="A picture; the list of styles without."),
+    ] = None,
+    style: Annotated[
+        str | None, typer.Option(help="A style of the list.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="The file for the painting.")
+    ] = None,
+    strength: Annotated[
+        float, typer.Option(help="0 (the photograph) to 1 (the painting).")
+    ] = 1.0,
+    keep_colour: Annotated[
+        bool, typer.Option("--keep-colour", help="Change luminance only.")
+    ] = False,
+    weights: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder with checkpoints of one's own; the book's without."
+        ),
+    ] = None,
+    device: Annotated[
+        str | None, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")
+    ] = None,
+) -> None:
+    """Paint a picture of any size in a style, by one pass through a network."""
+    from lecture_utils import checkpoints
+    from lecture_utils.style_transfer.networks import STYLES, shipped
+
+    folder = weights or checkpoints.FOLDER
+    there = shipped(folder)
+    if photo is None:
+        for name in there:
+            print(f"{name:24} {STYLES[name].title}")
+    if not there:
+        first = next(iter(STYLES.values())).checkpoint
+        what = (
+            f"No style is in {weights}."
+            if weights
+            else "No style is shipped with this version."
+        )
+        sentence = (
+            f"{what} `python -m lecture_utils train {first} --out FOLDER`"
+            " trains one, and `stylize --weights FOLDER` takes it."
+        )
+        if photo is None:
+            print(sentence)
+            return
+        raise checkpoints.CheckpointError(sentence)
+    if photo is None:
+        return
+    if style not in there:
+        got = "no style" if style is None else f"the style {style!r}"
+        raise ValueError(
+            f"stylize got {got}; there are: {', '.join(there)}. Name one with"
+            " --style."
+        )
+    if out is None:
+        raise ValueError(
+            "stylize got no file for the painting. Name one with --out, such"
+            " as --out painting.png."
+        )
+    _stylize(photo, style, out, strength, keep_colour, folder, device)
+
+
+def _stylize(
+    photo: Path,
+    style: str,
+    out: Path,
+    strength: float,
+    keep_colour: bool,
+    folder: Path,
+    device: str | None,
+) -> None:
+    """Check what can be checked before the work, paint, and write in one step."""
+    from tqdm import tqdm
+
+    from lecture_utils.data import pictures
+    from lecture_utils.files import check_writable
+    from lecture_utils.runtime import start
+    from lecture_utils.style_transfer.networks import load
+    from lecture_utils.style_transfer.stylize import (
+        check_format,
+        stylize,
+        write,
+    )
+
+    check_format(out)
+    picture = pictures.read(photo)
+    check_writable(out.parent, "Choose another place with --out.")
+    run = start(profile="book", device=device, quiet=True)
+    network = load(style, run.device, folder=folder)
+    with tqdm(unit="tile", disable=not sys.stderr.isatty()) as bar:
+
+        def show(done: int, tiles: int) -> None:
+            bar.total = tiles
+            bar.update(done - bar.n)
+
+        painted = stylize(
+            network,
+            picture,
+            strength=strength,
+            keep_colour=keep_colour,
+            progress=show,
+        )
+    write(painted, out)
+    height, width = painted.shape[:2]
+    print(f"{out}: {width} x {height} pixels in the style {style}.")
 
 
 @app.command()

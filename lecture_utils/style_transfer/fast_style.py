@@ -19,10 +19,17 @@ class ConditionalInstanceNorm(nn.Module):
         Feature maps.
     styles
         How many styles share the network.
+
+    Attributes
+    ----------
+    fixed
+        Mean and variance of each channel, (C, 1, 1), for parts of an image that need those of the
+        whole; without them those of each image.
     """
 
     def __init__(self, channels: int, styles: int = 1) -> None:
         super().__init__()
+        self.fixed: tuple[Tensor, Tensor] | None = None
         self.scale = nn.Parameter(torch.ones(styles, channels))
         self.shift = nn.Parameter(torch.zeros(styles, channels))
 
@@ -30,6 +37,9 @@ class ConditionalInstanceNorm(nn.Module):
         """Normalise (N, C, H, W) over its positions; ``mix`` (N, S) weighs the styles."""
         scale = (mix @ self.scale)[:, :, None, None]  # (N, C, 1, 1)
         shift = (mix @ self.shift)[:, :, None, None]
+        if self.fixed is not None:
+            mean, variance = self.fixed
+            return scale * (x - mean) * (variance + 1e-5).rsqrt() + shift
         return scale * nn.functional.instance_norm(x) + shift
 
 
