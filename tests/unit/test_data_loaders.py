@@ -195,9 +195,12 @@ def test_a_limit_below_one_is_refused(loader, folder):
 
 
 def test_a_split_that_there_is_not_is_refused():
-    for loader in (data.facades, data.mnist):
+    loaders = (data.facades, data.mnist, data.scenes_64, data.maps)
+    for loader in loaders:
         with pytest.raises(ValueError, match=r"The split is 'val'; it must be 'train' or 'test'"):
             loader("val")
+    with pytest.raises(ValueError, match=r"it must be 'train', 'dev' or 'test'\."):
+        data.flickr8k_dogs_64("val")
 
 
 def write_flickr(folder, side=256):
@@ -281,7 +284,10 @@ def test_a_damaged_image_in_the_zip_is_found(folder):
 
 def test_faces_of_another_size_are_refused(folder):
     write_celeba(folder, (218, 178, 3))
-    with pytest.raises(data.DataCorruptError, match=r"89x109\.zip cannot be read"):
+    with pytest.raises(
+        data.DataCorruptError,
+        match=r"000001\.jpg in .*89x109\.zip has 218x178 pixels; 109x89 are needed",
+    ):
         data.celeba_10k()
 
 
@@ -502,6 +508,173 @@ def test_olivetti_s_columns_become_upright_images(folder):
         data.olivetti()
 
 
+# Archives of pictures: scenes, maps, unpaired domains, captioned dogs
+
+
+def write_zip(path, pictures):
+    """Write JPEG files into an archive; a picture is (height, width, grey) or an array."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, picture in pictures.items():
+            if isinstance(picture, tuple):
+                height, width, grey = picture
+                picture = np.full((height, width, 3), grey, np.uint8)
+            jpeg = io.BytesIO()
+            Image.fromarray(picture).save(jpeg, "JPEG", quality=95)
+            archive.writestr(name, jpeg.getvalue())
+        archive.writestr("README.txt", "not an image")
+        archive.writestr("__MACOSX/train/._1.jpg", b"\0\5\x16\7")
+
+
+def greys(images):
+    return np.rint(images.mean(axis=(1, 2, 3))).astype(int).tolist()
+
+
+def scenes(side=64):
+    """Two pictures a class and split; the grey of a picture tells its class and its name."""
+    return {
+        f"{split}/{scene}/{name}.jpg": (side, side, 100 * (split == "test") + 10 * label + name)
+        for split in ("train", "test")
+        for name in (7, 5)
+        for label, scene in reversed(list(enumerate(data.SCENE_CLASSES)))
+    }
+
+
+def test_scenes_are_sorted_by_class_and_labelled_by_their_folder(folder):
+    write_zip(folder / "scenes/intel_64/scenes_64.zip", scenes())
+    for split, base in (("train", 0), ("test", 100)):
+        images, labels = data.scenes_64(split)
+        assert images.shape == (12, 64, 64, 3) and images.dtype == np.uint8
+        assert labels.dtype == np.int64
+        assert labels.tolist() == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5]
+        assert greys(images) == [base + 10 * label + name for label in range(6) for name in (5, 7)]
+    (problem,) = data.check("scenes_64")
+    assert "another copy than the one that the book was made with" in problem
+
+
+def test_a_class_without_a_scene_and_one_of_another_size_are_refused(folder):
+    path = folder / "scenes/intel_64/scenes_64.zip"
+    write_zip(path, {name: scene for name, scene in scenes().items() if "train/sea" not in name})
+    with pytest.raises(data.DataCorruptError, match=r"64\.zip has no \.jpg file .* train/sea\."):
+        data.scenes_64()
+    write_zip(path, scenes() | {"test/sea/9.jpg": (64, 60, 0)})
+    with pytest.raises(
+        data.DataCorruptError, match=r"test/sea/9\.jpg in .* has 64x60 pixels; 64x64 are needed"
+    ):
+        data.scenes_64("test")
+
+
+def test_maps_are_cut_in_the_middle_and_ordered_by_number(folder):
+    path = folder / "translation/maps_128/maps_128.zip"
+
+    def pair(number):
+        return np.repeat([[[number] * 3, [number + 100] * 3]], 128, axis=1).repeat(128, axis=0)
+
+    numbers = {"train": (10, 1, 2), "val": (3, 20)}
+    write_zip(
+        path,
+        {
+            f"{part}/{number}.jpg": pair(number).astype(np.uint8)
+            for part, those in numbers.items()
+            for number in those
+        },
+    )
+    for split, expected in (("train", [1, 2, 10]), ("test", [3, 20])):
+        photographs, maps = data.maps(split)
+        assert photographs.shape == maps.shape == (len(expected), 128, 128, 3)
+        assert greys(photographs) == expected
+        assert greys(maps) == [100 + number for number in expected]
+    write_zip(path, {"train/1.jpg": (128, 128, 0), "val/1.jpg": (128, 256, 0)})
+    with pytest.raises(data.DataCorruptError, match=r"has 128x128 pixels; 128x256 are needed"):
+        data.maps("train")
+
+
+@pytest.mark.parametrize("name", ["summer2winter", "cat2dog"])
+def test_the_domains_of_an_unpaired_set_are_read_apart(name, folder):
+    load = getattr(data, name)
+    path = folder / f"translation/{name}_128/{name}_128.zip"
+    pictures = {
+        "trainA/a.2.jpg": (128, 128, 20),
+        "trainA/a.1.jpg": (128, 128, 10),
+        "trainB/b.1.jpg": (128, 128, 30),
+        "testA/a.3.jpg": (128, 128, 40),
+        "testB/b.3.jpg": (128, 128, 60),
+        "testB/b.2.jpg": (128, 128, 50),
+    }
+    write_zip(path, pictures)
+    for split, expected in (("train", [[10, 20], [30]]), ("test", [[40], [50, 60]])):
+        domains = load(split)
+        assert [greys(images) for images in domains] == expected
+        assert all(images.shape[1:] == (128, 128, 3) for images in domains)
+    with pytest.raises(ValueError, match=r"The split is 'val'"):
+        load("val")
+    del pictures["trainB/b.1.jpg"]
+    write_zip(path, pictures)
+    with pytest.raises(data.DataCorruptError, match=r"has no \.jpg file in its folder trainB\."):
+        load("train")
+    cut(path)
+    with pytest.raises(data.DataCorruptError, match=r"cannot be read \(BadZipFile"):
+        load("test")
+
+
+def write_dogs(folder, lines):
+    place = folder / "text/flickr8k_dogs_64"
+    write_zip(place / "images_64.zip", {f"{n}_a.jpg": (64, 64, 10 * n) for n in (4, 2, 3, 1)})
+    # A next-line character ends a line for str.splitlines; a caption may hold one.
+    text = "\n".join("\t".join(line) for line in lines) + "\n"
+    (place / "captions.tsv").write_text(text, encoding="utf-8", newline="\n")
+
+
+def dogs():
+    splits = {3: "train", 1: "train", 2: "dev", 4: "test"}
+    return [
+        [f"{n}_a.jpg", split, *(f"A dog\x85 , {n} {i} ." for i in range(5))]
+        for n, split in splits.items()
+    ]
+
+
+def test_each_dog_has_its_captions(folder):
+    write_dogs(folder, dogs())
+    for split, numbers in (("train", [1, 3]), ("dev", [2]), ("test", [4])):
+        images, captions = data.flickr8k_dogs_64(split)
+        assert images.shape == (len(numbers), 64, 64, 3) and images.dtype == np.uint8
+        assert greys(images) == [10 * number for number in numbers]
+        assert captions == [[f"A dog\x85 , {n} {i} ." for i in range(5)] for n in numbers]
+
+
+def test_captions_that_do_not_fit_their_images_are_refused(folder):
+    write_dogs(folder, [*dogs(), ["5_a.jpg", "train", *"abcde"]])
+    with pytest.raises(
+        data.DataCorruptError, match=r"lacks images that captions\.tsv describes: 1, such as 5_a"
+    ):
+        data.flickr8k_dogs_64()
+    write_dogs(folder, [*dogs(), ["4_a.jpg", "test", *"abcd"]])
+    with pytest.raises(data.DataCorruptError, match=r"\.tsv cannot be .* line 5 has 4 captions"):
+        data.flickr8k_dogs_64()
+    write_dogs(folder, dogs()[:2])
+    with pytest.raises(
+        data.DataCorruptError, match=r"\.tsv cannot be .* no line of the split 'dev'"
+    ):
+        data.flickr8k_dogs_64("dev")
+
+
+def test_paintings_are_read_by_name_and_none_may_lack(folder):
+    names = [Path(file.name).stem for file in data.get("paintings").files]
+    written = {}
+    for name in reversed(names):
+        path = folder / f"style/paintings_pd/{name}.jpg"
+        save(path, image_of(8, 9, 3))
+        with Image.open(path) as image:
+            written[name] = np.array(image)
+    paintings = data.paintings()
+    assert list(paintings) == names and len(names) == 14
+    for name, painting in paintings.items():
+        np.testing.assert_array_equal(painting, written[name])
+    (folder / "style/paintings_pd/wave.jpg").unlink()
+    with pytest.raises(data.DataNotFoundError, match=r"lacks wave\.jpg.* To get it, copy comp"):
+        data.paintings()
+
+
 # The files of the folder
 
 
@@ -632,6 +805,77 @@ def test_facades_belong_to_their_label_maps(split, number):
     own = np.diag(likeness).mean()
     other = likeness[~np.eye(100, dtype=bool)].mean()
     assert own > 2 * other > 0
+
+
+@needs("scenes_64")
+@pytest.mark.parametrize(("split", "number"), [("train", 500), ("test", 75)])
+def test_scenes_belong_to_their_classes(split, number):
+    images, labels = data.scenes_64(split)
+    assert np.bincount(labels).tolist() == [number] * 6
+    colour = images.mean(axis=(1, 2))
+    mean = {name: colour[labels == i].mean(axis=0) for i, name in enumerate(data.SCENE_CLASSES)}
+    # A forest is dark and greener than blue, and glaciers are the bluest of all.
+    assert min(mean, key=lambda name: mean[name].sum()) == "forest"
+    bluer_than_red = {name: colour[2] - colour[0] for name, colour in mean.items()}
+    assert min(bluer_than_red, key=bluer_than_red.get) == "forest"
+    assert max(bluer_than_red, key=bluer_than_red.get) == "glacier"
+
+
+@needs("maps")
+@pytest.mark.parametrize(("split", "number"), [("train", 1096), ("test", 150)])
+def test_maps_belong_to_their_photographs(split, number):
+    photographs, maps = data.maps(split)
+    assert photographs.shape == maps.shape == (number, 128, 128, 3)
+    # A map is brighter than the ground. Where it is blue, that is on water, the photograph is dark.
+    assert maps.mean() > photographs.mean() + 80
+    water = (maps[..., 2].astype(int) - maps[..., 0]) > 40
+    assert photographs[water].mean() < photographs[~water].mean() - 20
+
+
+@needs("summer2winter")
+@pytest.mark.parametrize(("split", "number"), [("train", 450), ("test", 90)])
+def test_summer_is_greener_than_winter(split, number):
+    summer, winter = data.summer2winter(split)
+    assert summer.shape == winter.shape == (number, 128, 128, 3)
+    less_blue = [(x[..., 1].astype(int) - x[..., 2]).mean() for x in (summer, winter)]
+    assert less_blue[0] > less_blue[1] + 15
+
+
+@needs("cat2dog")
+@pytest.mark.parametrize(("split", "number"), [("train", 410), ("test", 75)])
+def test_there_are_as_many_cats_as_dogs(split, number):
+    cats, dogs = data.cat2dog(split)
+    assert cats.shape == dogs.shape == (number, 128, 128, 3)
+
+
+@needs("flickr8k_dogs_64")
+@pytest.mark.parametrize(("split", "number"), [("train", 1502), ("dev", 239), ("test", 236)])
+def test_captions_name_dogs_and_the_colours_that_are_seen(split, number):
+    images, captions = data.flickr8k_dogs_64(split)
+    assert images.shape == (number, 64, 64, 3) and len(captions) == number
+    texts = [" ".join(of_one).lower() for of_one in captions]
+    assert all(len(of_one) == 5 for of_one in captions)
+    assert all("dog" in text or "pup" in text for text in texts)
+    snow, grass = (np.array([word in text for text in texts]) for word in ("snow", "grass"))
+    assert images[snow & ~grass].mean() > images[grass & ~snow].mean() + 20
+
+
+@needs("paintings")
+def test_paintings_have_at_most_720_pixels_a_side():
+    paintings = data.paintings()
+    assert len(paintings) == 14
+    assert all(256 < min(p.shape[:2]) <= max(p.shape[:2]) <= 720 for p in paintings.values())
+
+
+@needs("efficientnet_lite0")
+def test_efficientnet_s_weights_are_those_of_1000_classes():
+    from safetensors import safe_open
+
+    path = data.find("efficientnet_lite0") / "efficientnet_lite0.safetensors"
+    with safe_open(path, "np") as file:
+        assert file.get_tensor("_fc.weight").shape == (1000, 1280)
+        assert file.get_tensor("_conv_stem.weight").shape == (32, 3, 3, 3)
+        assert file.get_tensor("_fc.weight").dtype == np.float16
 
 
 @needs("style_images")

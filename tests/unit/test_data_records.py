@@ -21,9 +21,10 @@ def test_the_names_are_those_that_notebooks_recipes_and_readers_use():
         *("photos", "textures", "lfw_faces", "mnist_5k"),
         *("set5", "set5_lr_bicubic", "set14", "bsd100", "t91", "bsds500_train", "imagenet_256"),
         "flickr8k_256",
-        *("olivetti", "celeba_10k", "cifar10", "mnist"),
-        *("facades", "style_images", "textures_portilla"),
-        *("vgg19_conv1_1_conv3_4", "vgg16_convolutions", "squeezenet1_1"),
+        *("olivetti", "celeba_10k", "cifar10", "mnist", "scenes_64"),
+        *("facades", "maps", "summer2winter", "cat2dog", "flickr8k_dogs_64"),
+        *("style_images", "paintings", "textures_portilla"),
+        *("vgg19_conv1_1_conv3_4", "vgg16_convolutions", "squeezenet1_1", "efficientnet_lite0"),
     ]
     assert all(name == record.name for name, record in data.DATASETS.items())
 
@@ -39,6 +40,9 @@ def test_each_record_is_complete(record):
         assert len(text) > 2 and text == text.strip()
     for address in (record.source, record.licence_url):
         assert re.fullmatch(r"https://[\w./~:()-]+", address)
+    for text in (record.title, record.description, record.licence, record.obtain):
+        # Title, description and licence become a cell of a table in Markdown, which is one line.
+        assert not re.search(r"[|`\n]|  ", text)
     bibliography = (ROOT / "book" / "references.bib").read_text(encoding="utf-8")
     assert re.search(rf"^@\w+\{{{record.citation},$", bibliography, re.MULTILINE)
     if "no explicit licence" in record.licence.lower():
