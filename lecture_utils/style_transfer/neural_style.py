@@ -116,7 +116,8 @@ def minimise(
     start
         (N, 3, H, W); not changed.
     steps
-        How often objective and gradient are evaluated.
+        How often objective and gradient are evaluated: at least, since L-BFGS ends its line search,
+        and fewer times where it finds no way down.
     method
         ``lbfgs`` (memory of 20 steps, strong Wolfe line search) or ``adam``.
     learning_rate
@@ -132,8 +133,14 @@ def minimise(
         .requires_grad_()
     )
     done: list[float] = []
+    last = torch.full_like(image, torch.nan)
 
     def closure() -> float:
+        # A step of L-BFGS begins with an evaluation where the line search of
+        # the last one mostly ended: value and gradient are still there.
+        if torch.equal(image, last):
+            return done[-1]
+        last.copy_(image.detach())
         optimizer.zero_grad()
         value = objective(image)
         torch.autograd.backward(value)
@@ -148,6 +155,9 @@ def minimise(
         optimizer = torch.optim.LBFGS(
             [image],
             max_iter=1,
+            # The evaluations of a step. PyTorch's own choice is 1, the first
+            # one, which leaves none to the line search.
+            max_eval=26,
             history_size=20,
             line_search_fn="strong_wolfe",
             tolerance_grad=0,
@@ -158,5 +168,8 @@ def minimise(
             f"The method is {method!r}; it must be 'lbfgs' or 'adam'."
         )
     while len(done) < steps:
+        before = len(done)
         optimizer.step(closure)
+        if len(done) == before:  # at a stationary point no step is left
+            return
         yield len(done), done[-1], image.detach()

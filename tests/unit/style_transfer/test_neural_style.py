@@ -1,5 +1,7 @@
 """Style transfer by optimisation, in one pass, and by statistics: shapes, limits, closed forms."""
 
+from itertools import pairwise
+
 import pytest
 import torch
 
@@ -53,6 +55,26 @@ def test_the_objective_falls_and_the_start_stays(run, method):
     values = [value for _, value, _ in minimise(made, content, 20, method=method)]
     assert torch.equal(content, before)
     assert values[-1] < 0.7 * values[0]
+
+
+def test_lbfgs_searches_along_its_direction_and_evaluates_no_point_twice():
+    curvature = torch.logspace(0, -3, 64, dtype=torch.float64)
+    points = []
+
+    def quadratic(x):
+        points.append(x.detach().clone())
+        return (curvature * x.square()).sum()
+
+    begin = torch.linspace(-2, 2, 64, dtype=torch.float64)
+    *_, (count, value, _) = minimise(quadratic, begin, 200)
+    assert value < 1e-8 * float(quadratic(begin))
+    assert count == len(points) - 1 <= 225
+    assert not any(torch.equal(a, b) for a, b in pairwise(points))
+
+
+def test_lbfgs_ends_at_a_stationary_point():
+    flat = minimise(lambda x: x.square().sum(), torch.zeros(4), 10)
+    assert [count for count, _, _ in flat] == [1]
 
 
 def test_an_unknown_method_is_a_sentence(run):
