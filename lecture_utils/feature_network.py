@@ -8,9 +8,17 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from lecture_utils import checkpoints
+from lecture_utils import checkpoints, data
 from lecture_utils.runtime import Run
-from lecture_utils.vgg import BLOCKS, POOLING_FACTORS, AveragePool, layer_names
+from lecture_utils.vgg import (
+    BLOCKS,
+    DATA_SETS,
+    POOLING_FACTORS,
+    VGG,
+    AveragePool,
+    layer_names,
+    load_vgg,
+)
 
 CHECKPOINT = "feature_network"
 STEPS = layer_names(16)[: layer_names(16).index("relu4_3") + 1]
@@ -158,3 +166,39 @@ def load_feature_network(
         f" {record.steps:,} steps)"
     )
     return network.eval().to(run.device)
+
+
+def features(
+    layers: Sequence[str],
+    run: Run,
+    *,
+    pooling: Literal["max", "avg"] = "max",
+    padding: Literal["zeros", "replicate"] = "zeros",
+) -> VGG | FeatureNetwork:
+    """Return VGG16 where the data folder has its weights, elsewhere the shipped feature network.
+
+    Both take the same images and return features of the same shapes, so a page is written once;
+    ``source`` of what is returned says which network it is. Nothing is downloaded.
+
+    Parameters
+    ----------
+    layers
+        Names out of `LAYERS`, such as ``relu3_3``.
+    run
+        Says the device.
+    pooling, padding
+        As in :class:`lecture_utils.vgg.VGG`.
+
+    Raises
+    ------
+    CheckpointError
+        If neither VGG16 nor the checkpoint is there.
+    ValueError
+        If a layer is not one of `LAYERS`, or an option is unknown.
+    """
+    unknown = [name for name in layers if name not in LAYERS]
+    if data.find(DATA_SETS[16][0]) is None or unknown or not layers:
+        return load_feature_network(
+            layers, run, pooling=pooling, padding=padding
+        )
+    return load_vgg(layers, run, depth=16, pooling=pooling, padding=padding)

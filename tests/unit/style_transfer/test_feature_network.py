@@ -11,6 +11,7 @@ from lecture_utils.feature_network import (
     STEPS,
     WIDTHS,
     FeatureNetwork,
+    features,
     load_feature_network,
 )
 from lecture_utils.style_transfer.distillation import (
@@ -229,3 +230,22 @@ def test_the_shipped_network_keeps_what_its_record_promises(run):
     deep = network(images(1, 32, run))
     shallow = load_feature_network(["relu2_2"], run)(images(1, 32, run))
     assert torch.equal(deep["relu2_2"], shallow["relu2_2"])
+
+
+def test_features_are_vgg16s_where_its_weights_are_and_else_the_shipped_networks(run, monkeypatch):
+    def found(name, by):
+        def load(layers, run, **options):
+            assert options.pop("depth", 16) == 16
+            return name, layers, options
+
+        monkeypatch.setattr(f"lecture_utils.feature_network.{by}", load)
+
+    found("VGG16", "load_vgg")
+    found("shipped", "load_feature_network")
+    options = {"pooling": "avg", "padding": "replicate"}
+    for folder, name in (("here", "VGG16"), (None, "shipped")):
+        monkeypatch.setattr(data, "find", lambda _, folder=folder: folder)
+        assert features(["relu3_3"], run, **options) == (name, ["relu3_3"], options)
+    monkeypatch.setattr(data, "find", lambda _: "here")
+    # A layer that only VGG16 has is refused everywhere, not on some machines.
+    assert features(["relu5_1"], run)[0] == "shipped"
