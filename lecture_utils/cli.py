@@ -284,15 +284,19 @@ def stylize(
 ) -> None:
     """Paint a picture of any size in a style, by one pass through a network."""
     from lecture_utils import checkpoints
-    from lecture_utils.style_transfer.networks import STYLES, shipped
+    from lecture_utils.style_transfer.networks import (
+        STYLES,
+        checkpoint,
+        shipped,
+    )
 
     folder = weights or checkpoints.FOLDER
     there = shipped(folder)
     if photo is None:
         for name in there:
-            print(f"{name:24} {STYLES[name].title}")
+            print(f"{name:24} {STYLES[name]}")
     if not there:
-        first = next(iter(STYLES.values())).checkpoint
+        first = checkpoint(next(iter(STYLES)))
         what = (
             f"No style is in {weights}."
             if weights

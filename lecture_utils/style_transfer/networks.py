@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -10,42 +9,24 @@ import torch
 from lecture_utils import checkpoints
 from lecture_utils.style_transfer.fast_style import TransformNetwork
 
-
-@dataclass(frozen=True)
-class Style:
-    """One style that a transform network paints in.
-
-    Attributes
-    ----------
-    title
-        The painting, its painter and its year.
-    checkpoint
-        The name of the weights and of their recipe.
-    """
-
-    title: str
-    checkpoint: str
-
-
+# The paintings by their names in the data set `paintings`.
 STYLES = {
-    "starry_night": Style(
-        "Vincent van Gogh, The Starry Night, 1889", "style_starry_night"
-    ),
-    "wave": Style(
-        "Katsushika Hokusai, The Great Wave off Kanagawa, about 1831",
-        "style_wave",
-    ),
-    "scream": Style("Edvard Munch, The Scream, 1893", "style_scream"),
-    "composition": Style(
-        "Wassily Kandinsky, Composition VII, 1913", "style_composition"
-    ),
+    "starry_night": "Vincent van Gogh, The Starry Night, 1889",
+    "wave": "Katsushika Hokusai, The Great Wave off Kanagawa, about 1831",
+    "the_scream": "Edvard Munch, The Scream, 1893",
+    "composition_vii": "Wassily Kandinsky, Composition VII, 1913",
 }
+
+
+def checkpoint(style: str) -> str:
+    """Return the name of a style's weights, and of their recipe."""
+    return f"fast_style_{style}"
 
 
 def shipped(folder: Path | str = checkpoints.FOLDER) -> list[str]:
     """Return the names out of `STYLES` whose weights are in a folder, the book's own without one."""
     there = checkpoints.names(folder)
-    return [name for name, x in STYLES.items() if x.checkpoint in there]
+    return [style for style in STYLES if checkpoint(style) in there]
 
 
 def load(
@@ -67,7 +48,7 @@ def load(
         raise KeyError(
             f"There is no style {style!r}; there are: {', '.join(STYLES)}."
         )
-    tensors, record = checkpoints.load(STYLES[style].checkpoint, folder)
+    tensors, record = checkpoints.load(checkpoint(style), folder)
     network = TransformNetwork(
         record.settings["width"], upsampling=record.settings["upsampling"]
     )

@@ -19,7 +19,7 @@ from lecture_utils.style_transfer.fast_style import (
 )
 
 SMALLEST = 16  # pixels a side, that the mirrored borders need
-# Pixels that go through the network at once: at width 16 about 0.7 GB.
+# Pixels that go through the network at once: at width 16 about 1 GB.
 AT_ONCE = 2 * 1024 * 1024
 TILE = 512  # pixels a side
 # What a pixel of the result depends on reaches 4 + 1 + 2 pixels through the

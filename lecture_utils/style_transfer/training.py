@@ -46,7 +46,7 @@ class Settings:
     Attributes
     ----------
     painting
-        The name of the painting, whose style it is.
+        The name of the painting, whose style it is, in the data set `paintings`.
     steps, batch, side
         Optimisation steps, photographs in each, and the width of their crops in pixels.
     stroke
@@ -229,17 +229,18 @@ def painting(name: str, run: Run, shorter: int) -> Tensor:
     Raises
     ------
     DataNotFoundError
-        If it is not in the data folder.
+        If the data set `paintings` is not there.
+    ValueError
+        If it is none of them.
     """
     if run.profile == "ci":
         image = data.photos()["flower"]
     else:
-        images = data.style_images(run=run)
+        images = data.paintings(run=run)
         if name not in images:
-            raise data.DataNotFoundError(
-                f"There is no painting {name!r} in the data set style_images;"
-                f" there are: {', '.join(sorted(images))}. Name one of these,"
-                " or add the file to its folder."
+            raise ValueError(
+                f"The painting is {name!r}; it must be one of the data set"
+                f" paintings: {', '.join(sorted(images))}."
             )
         image = images[name]
     factor = shorter / min(image.shape[:2])
@@ -264,9 +265,9 @@ def train_style(
     Raises
     ------
     DataNotFoundError
-        If the painting or the weights of VGG16 are not there.
+        If the paintings or the weights of VGG16 are not there.
     ValueError
-        If no photograph holds a crop.
+        If there is no such painting, or no photograph holds a crop.
     """
     torch.manual_seed(run.seed)
     target = painting(settings.painting, run, settings.stroke)

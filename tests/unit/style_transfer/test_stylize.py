@@ -177,7 +177,7 @@ def weights(network, tmp_path_factory):
     """A folder with one style, as a recipe writes it."""
     folder = tmp_path_factory.mktemp("weights")
     record = checkpoints.Record(
-        "style_wave", "style_wave", "unknown", "ci", ["photos"], 0, 1, 1.0, "none", {},
+        "fast_style_wave", "fast_style_wave", "unknown", "ci", ["photos"], 0, 1, 1.0, "none", {},
         settings={"width": 4, "upsampling": "nearest"},
     )  # fmt: skip
     checkpoints.save(network.state_dict(), record, folder)
@@ -217,7 +217,7 @@ def test_the_command_says_that_there_is_no_style(tmp_path):
     done = command("--weights", tmp_path)
     assert done.returncode == 0
     assert f"No style is in {tmp_path}." in done.stdout
-    assert "train style_starry_night --out FOLDER" in done.stdout
+    assert "train fast_style_starry_night --out FOLDER" in done.stdout
     done = command("photo.png", "--weights", tmp_path)
     assert done.returncode == 1
     assert "No style is in" in done.stderr
