@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Array = NDArray[Any]
 
 _BLUE, _ORANGE, *_, _SKY, _BLACK = COLOURS
-_WIDTH, _HEIGHT = 1440, 900
+_WIDTH, _HEIGHT = 1440, 850
 
 
 def diagram(
@@ -47,7 +47,7 @@ def diagram(
         730: (content, "content image $\\boldsymbol{y}_c$"),
     }
     for middle, (image, name) in rows.items():
-        _picture(fig, image, 20, middle, 260, 190, name)
+        _picture(fig, image, 20, middle + 6, 260, 180, name)
         _arrow(ax, (290, middle), (346, middle))
     step = 1080 / len(grams)
     for number, (layer, gram) in enumerate(grams.items()):
@@ -102,8 +102,8 @@ def diagram(
     _arrow(ax, (x, 490), (x, 572), _ORANGE)
     _arrow(ax, (x, 690), (x, 608), _ORANGE)
     texts = (
-        (310, "Gram matrices: $\\beta\\,\\ell_{\\mathrm{style}}$", _BLUE),
-        (590, "features: $\\alpha\\,\\ell_{\\mathrm{content}}$", _ORANGE),
+        (288, "Gram matrices: $\\beta\\,\\ell_{\\mathrm{style}}$", _BLUE),
+        (568, "features: $\\alpha\\,\\ell_{\\mathrm{content}}$", _ORANGE),
     )
     for y, text, colour in texts:
         ax.text(150, y, text, ha="center", va="center", size=9, color=colour)
