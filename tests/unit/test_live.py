@@ -89,13 +89,17 @@ def tau(**options):
         (lambda: explore.choice("method", ["one"]), "at least two"),
         (lambda: explore.choice("method", ["one", "one"]), "a label of its own"),
         (lambda: explore.choice("method", ["one", "two"], 2), "has the options 0 to 1"),
-        (lambda: explore.picture("own", np.zeros((3, 3), int)), "type int64"),
         (lambda: explore.picture("own", PHOTO, largest=4), "at least 16"),
     ],
 )
 def test_controls_refuse_what_makes_no_sense(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_a_picture_of_another_type_is_refused():
+    with pytest.raises(TypeError, match=r"array of int64.*needs uint8"):
+        explore.picture("own", np.zeros((3, 3), int))
 
 
 def test_controls_need_names_of_their_own():
