@@ -1,4 +1,4 @@
-"""The directive ``{data-table}``: the licences of all data sets, from the package's records."""
+"""The directives ``{data-table}`` and ``{painting-table}``: licences, from the package's records."""
 
 from __future__ import annotations
 
@@ -41,7 +41,32 @@ class DataTable(SphinxDirective):
         return [table]
 
 
+class PaintingTable(SphinxDirective):
+    """Writes the table of the embedded paintings: what each is, whence, and why it is free."""
+
+    def run(self) -> list[nodes.Node]:
+        """Return the table; the page is read again when the records change."""
+        from lecture_utils.data import PAINTINGS, records
+
+        self.env.note_dependency(str(Path(records.__file__)))
+        lines = [
+            "| Picture | Artist, year | Where it is | Taken from | Public domain because |",
+            "|---|---|---|---|---|",
+        ]
+        lines += [
+            f"| [{one.title}]({one.page}), `{name}` | {one.painter}, {one.made} "
+            f"| {one.museum} | [repository]({one.source}) | {one.reason} |"
+            for name, one in PAINTINGS.items()
+        ]
+        table = nodes.container(classes=["data-table"])
+        self.state.nested_parse(
+            StringList(lines, source=records.__file__), 0, table
+        )
+        return [table]
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     """Register with Sphinx."""
     app.add_directive("data-table", DataTable)
+    app.add_directive("painting-table", PaintingTable)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -35,7 +35,14 @@ from lecture_utils.data.loaders import (
     textures,
     textures_portilla,
 )
-from lecture_utils.data.records import DATASETS, DataSet, File, get
+from lecture_utils.data.records import (
+    DATASETS,
+    PAINTINGS,
+    DataSet,
+    File,
+    Painting,
+    get,
+)
 from lecture_utils.data.store import (
     DataCorruptError,
     DataNotFoundError,
@@ -52,6 +59,7 @@ from lecture_utils.data.store import (
 
 __all__ = [
     "DATASETS",
+    "PAINTINGS",
     "SCENE_CLASSES",
     "DataCorruptError",
     "DataNotFoundError",
@@ -59,6 +67,7 @@ __all__ = [
     "DataUnreadableError",
     "DownloadError",
     "File",
+    "Painting",
     "absolute_folders",
     "bsd100",
     "bsds500_train",

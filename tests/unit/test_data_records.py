@@ -18,7 +18,7 @@ RECORDS = list(data.DATASETS.values())
 
 def test_the_names_are_those_that_notebooks_recipes_and_readers_use():
     assert list(data.DATASETS) == [
-        *("photos", "textures", "lfw_faces", "mnist_5k"),
+        *("photos", "textures", "lfw_faces", "mnist_5k", "paintings_small"),
         *("set5", "set5_lr_bicubic", "set14", "bsd100", "t91", "bsds500_train", "imagenet_256"),
         "flickr8k_256",
         *("olivetti", "celeba_10k", "cifar10", "mnist", "scenes_64"),
@@ -115,3 +115,15 @@ def test_the_png_files_of_t91_have_the_pixels_of_the_recorded_bmp_files():
         with Image.open(FOLDER / "sr/T91" / Path(file.name).with_suffix(".png")) as image:
             image.save(bmp, "BMP", dpi=(0, 0))
         assert hashlib.sha256(bmp.getvalue()).hexdigest() == file.sha256, file.name
+
+
+def test_each_embedded_painting_has_its_record_and_is_free():
+    files = [Path(file.name) for file in data.get("paintings_small").files]
+    assert [file.stem for file in files] == sorted(data.PAINTINGS)
+    for file, painting in zip(files, map(data.PAINTINGS.get, sorted(data.PAINTINGS)), strict=True):
+        assert painting.died <= 1955 and int(painting.made[-4:]) < 1914
+        assert painting.died >= int(painting.made[-4:])
+        assert painting.title and painting.painter and painting.museum
+        assert painting.page.startswith("https://") and str(painting.died) in painting.reason
+        assert re.search(r"/tree/[0-9a-f]{40}/", painting.source)
+        assert (ROOT / file).stat().st_size <= 40_000

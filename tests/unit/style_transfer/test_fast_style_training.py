@@ -164,12 +164,18 @@ def test_every_style_has_its_recipe():
     assert {checkpoint(style) for style in STYLES} <= set(recipes.names())
 
 
-@pytest.mark.skipif(data.find("paintings") is None, reason="paintings is not found")
-def test_paintings_have_the_size_that_is_asked_for():
-    book = start(profile="book", device="cpu", quiet=True)
+def test_paintings_have_the_size_that_is_asked_for(run):
     for name in STYLES:
-        found = training.painting(name, book, 64)
+        found = training.painting(name, run, 64)
         assert min(found.shape[-2:]) == 64
         assert 0 <= float(found.min()) < float(found.max()) <= 1
     with pytest.raises(ValueError, match=r"The painting is 'none'.*wave"):
-        training.painting("none", book, 64)
+        training.painting("none", run, 64)
+
+
+def test_the_embedded_paintings_are_too_small_to_train_with(monkeypatch, tmp_path):
+    monkeypatch.setenv("LECTURE_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("LECTURE_CACHE_DIR", str(tmp_path))
+    book = start(profile="book", device="cpu", quiet=True)
+    with pytest.raises(data.DataNotFoundError, match="Paintings made before 1914"):
+        training.painting("wave", book, 64)
