@@ -1,9 +1,8 @@
-"""Losses that compare images, by pixels or by VGG's features, and those of two players."""
+"""Losses that compare images, by pixels or by VGG's features."""
 
 from __future__ import annotations
 
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from lecture_utils.vgg import VGG
 
@@ -57,30 +56,3 @@ class ContentLoss(nn.Module):
             return (estimate - reference).square().mean()
         target = self.vgg(reference)[self.layer].detach()
         return feature_distance(self.vgg(estimate)[self.layer], target)
-
-
-def discriminator_loss(real: Tensor, fake: Tensor) -> Tensor:
-    """Return -log D(x) for real images plus -log(1 - D(x)) for made ones, each a mean.
-
-    D = 1 / (1 + exp(-t)) is the estimated probability that an image is real. Source:
-    I. Goodfellow et al., NIPS 2014, equation (1).
-
-    Parameters
-    ----------
-    real, fake
-        The discriminator's logits t, one an image.
-    """
-    return F.softplus(-real).mean() + F.softplus(fake).mean()
-
-
-def generator_loss(fake: Tensor) -> Tensor:
-    """Return the mean of -log D(x) for made images: the non-saturating loss.
-
-    Source: I. Goodfellow et al., NIPS 2014, section 3.
-
-    Parameters
-    ----------
-    fake
-        The discriminator's logits t, one an image.
-    """
-    return F.softplus(-fake).mean()

@@ -5,21 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import inf
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.optim import Optimizer
 
 from lecture_utils import data
-from lecture_utils.losses import (
-    ContentLoss,
-    discriminator_loss,
-    feature_distance,
-    generator_loss,
-)
+from lecture_utils.adversarial import Objective, alternate, start_game
+from lecture_utils.losses import ContentLoss, feature_distance
 from lecture_utils.recipe import Result
 from lecture_utils.runtime import Run
 from lecture_utils.settings import check_known, check_number, check_whole
@@ -39,9 +33,6 @@ from lecture_utils.super_resolution.training import (
 )
 from lecture_utils.training import round_to_half, train
 from lecture_utils.vgg import VGG, layer_names, load_vgg, random_vgg
-
-if TYPE_CHECKING:
-    from lightning_fabric import Fabric
 
 MEASURED = (  # the deepest layer whose features the book's measurements use
     "relu3_4"
@@ -150,64 +141,6 @@ def srgan_settings(
     )
 
 
-@dataclass(frozen=True)
-class Game:
-    """Two players who are trained in turns, as Fabric has set them up.
-
-    Source: C. Ledig et al., CVPR 2017, with the lecture's objective: adversarial loss plus lambda
-    times content loss.
-
-    Attributes
-    ----------
-    fabric
-        Computes gradients, in the run's precision and over all processes.
-    generator, discriminator
-        Map LR images (N, 3, h, w) to SR images (N, 3, H, W), and images to logits (N, 1).
-    g_optimizer, d_optimizer
-        Each moves its own player only.
-    content, content_weight
-        The content loss and its weight lambda.
-    """
-
-    fabric: Fabric
-    generator: nn.Module
-    discriminator: nn.Module
-    g_optimizer: Optimizer
-    d_optimizer: Optimizer
-    content: ContentLoss
-    content_weight: float
-
-    def step(self, low: Tensor, high: Tensor) -> dict[str, Tensor]:
-        """Move the discriminator, then the generator; return what they lost.
-
-        Parameters
-        ----------
-        low, high
-            LR and HR images in [0, 1].
-        """
-        estimate = self.generator(low)
-
-        real = self.discriminator(high)
-        fake = self.discriminator(estimate.detach())
-        d_loss = discriminator_loss(real, fake)
-        self.d_optimizer.zero_grad()
-        self.fabric.backward(d_loss)
-        self.d_optimizer.step()
-
-        adversarial = generator_loss(self.discriminator(estimate))
-        with self.fabric.autocast():
-            distance = self.content(estimate, high)
-        self.g_optimizer.zero_grad()
-        self.fabric.backward(adversarial + self.content_weight * distance)
-        self.g_optimizer.step()
-        return {
-            "discriminator": d_loss.detach(),
-            "adversarial": adversarial.detach(),
-            "content": distance.detach(),
-            "fooled": (fake > 0).float().mean(),
-        }
-
-
 def train_adversarial(
     run: Run,
     state: Path | None,
@@ -239,7 +172,10 @@ def train_adversarial(
     network = load("srresnet").train().to(memory_format=torch.channels_last)
     average = moving_average(network, settings.averaging)
     judge = Discriminator(settings.width).to(memory_format=torch.channels_last)
-    game = _start(run, network, judge, content, settings.content_weight)
+    game = start_game(run.fabric, network, judge, betas=(0.9, 0.99))
+    objective = Objective(
+        content=content, content_weight=settings.content_weight
+    )
     average = average.to(run.fabric.device)
 
     def step(i: int, random: torch.Generator) -> dict[str, Tensor]:
@@ -247,9 +183,14 @@ def train_adversarial(
             run.fabric.to_device(x).to(memory_format=torch.channels_last)
             for x in patches.draw(random)
         )
-        losses = game.step(low, high)
+        terms = alternate(game, objective, high, low)
         average.update_parameters(network)
-        return losses
+        return {
+            "discriminator": terms["discriminator"],
+            "adversarial": terms["generator"],
+            "content": terms["content"],
+            "fooled": terms["fooled"],
+        }
 
     psnr_held_out = validation(
         run, average, held_out, settings, interpolated=False
@@ -268,15 +209,8 @@ def train_adversarial(
         run,
         step,
         settings.steps,
-        modules={
-            "generator": game.generator,
-            "discriminator": game.discriminator,
-            "average": average,
-        },
-        optimizers={
-            "generator": game.g_optimizer,
-            "discriminator": game.d_optimizer,
-        },
+        modules=game.modules | {"average": average},
+        optimizers=game.optimizers,
         learning_rate=schedule(settings),
         evaluate=evaluate if settings.evaluations else None,
         evaluate_every=evaluation_interval(settings, 2),
@@ -294,30 +228,4 @@ def train_adversarial(
         settings=choices | {"images": patches.images, "held_out": aside},
         data=list(kept),
         history=history,
-    )
-
-
-def _start(
-    run: Run,
-    generator: nn.Module,
-    discriminator: nn.Module,
-    content: ContentLoss,
-    content_weight: float,
-) -> Game:
-    """Return the game of two networks, each with an optimiser of its own."""
-    players = [
-        run.fabric.setup(
-            network, torch.optim.Adam(network.parameters(), betas=(0.9, 0.99))
-        )
-        for network in (generator, discriminator)
-    ]
-    (generator, g_optimizer), (discriminator, d_optimizer) = players
-    return Game(
-        fabric=run.fabric,
-        generator=generator,
-        discriminator=discriminator,
-        g_optimizer=g_optimizer,
-        d_optimizer=d_optimizer,
-        content=content,
-        content_weight=content_weight,
     )
