@@ -39,6 +39,19 @@ def test_the_gram_matrix_is_the_mean_of_products(n, c, h, w, seed):
     torch.testing.assert_close(gram_matrix(moved), found)
 
 
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_the_gram_matrix_has_its_derivatives(layout):
+    """Against differences, also of functions that treat (m, n) and (n, m) differently."""
+    x = features(3, (2, 3, 2, 4)).contiguous(memory_format=layout).requires_grad_()
+    assert torch.autograd.gradcheck(gram_matrix, x)
+    assert torch.autograd.gradgradcheck(gram_matrix, x)
+    weights = features(4, (2, 3, 3))
+    (found,) = torch.autograd.grad((weights * gram_matrix(x)).sum(), x)
+    plain = torch.einsum("nahw,nbhw->nab", x, x) / 8
+    (expected,) = torch.autograd.grad((weights * plain).sum(), x)
+    torch.testing.assert_close(found, expected)
+
+
 def test_gram_matrices_of_images_of_different_sizes_can_be_compared():
     x = features()
     torch.testing.assert_close(gram_matrix(x.repeat(1, 1, 3, 2)), gram_matrix(x))
