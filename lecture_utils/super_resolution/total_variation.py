@@ -122,10 +122,8 @@ class Problem:
             power.max()
         )
 
-    def gap(
-        self, x: Tensor, p: Tensor, low: float = -0.1, high: float = 1.1
-    ) -> float:
-        """Return by how much F(x) can at most exceed F of any image with values in [low, high].
+    def gap(self, x: Tensor, p: Tensor, margin: float = 0.1) -> float:
+        """Return by how much F(x) can at most exceed F of an image from a box around x.
 
         For each p whose pairs lie in the ball, ``<p, gradient(z)> <= tau * norm(gradient(z))_1``,
         and the data term lies above its tangent at x. Both together bound F from below by a linear
@@ -137,14 +135,16 @@ class Problem:
             HR image.
         p
             (..., 2, H, W), in the ball: what a solver's callback receives.
-        low, high
-            The box, which should hold the minimiser.
+        margin
+            The box is the range of x, enlarged by this at both ends.
 
         Returns
         -------
         float
-            Goes to 0 as x and p approach a solution; 0 or more if x lies in the box.
+            0 or more; goes to 0 as x and p approach a solution. A minimiser that leaves the box by
+            at most d is bounded too, since F is convex: ``F(x) - F* <= (1 + d / margin) * gap``.
         """
+        low, high = x.min() - margin, x.max() + margin
         slope = self.data_gradient(x) + gradient_adjoint(p)
         g = self.gradient(x)
         unmatched = self.tau * self.magnitude(g).sum() - (p * g).sum()

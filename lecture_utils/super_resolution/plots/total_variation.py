@@ -86,6 +86,44 @@ def panels_and_curves(
     return fig
 
 
+def five_pixels(y: Array, x: Array, p: Array, tau: float) -> Figure:
+    """Draw data and solution of a row, and below them the dual variable between the pixels."""
+    import matplotlib.pyplot as plt
+
+    fig, (above, below) = plt.subplots(2, 1, figsize=(5.5, 4.2), sharex=True)
+    pixels = np.arange(1, len(y) + 1)
+    above.stairs(
+        x,
+        np.arange(len(y) + 1) + 0.5,
+        color=_BLUE,
+        lw=2,
+        baseline=None,
+        label="$x$",
+    )
+    above.plot(pixels, y, "o", color=_BLACK, label="$y$")
+    above.set(ylabel="grey value", ylim=(0, 10.5))
+    above.legend(loc="upper left")
+    below.axhspan(-tau, tau, color="0.9")
+    below.plot(pixels[:-1] + 0.5, p, "s-", color=_ORANGE)
+    touches = np.abs(np.abs(p) - tau) < 1e-9
+    below.plot(
+        (pixels[:-1] + 0.5)[touches],
+        p[touches],
+        "o",
+        ms=14,
+        mfc="none",
+        mec=_BLACK,
+    )
+    below.set(
+        ylabel="$p$",
+        ylim=(-1.3 * tau, 1.45 * tau),
+        xlabel="pixel",
+        xticks=pixels,
+    )
+    below.set_yticks((-tau, 0, tau), ("$-\\tau$", "0", "$\\tau$"))
+    return fig
+
+
 def convergence(
     records: Mapping[str, Mapping[str, Array]], bound: str, least: float
 ) -> Figure:
