@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 
 from lecture_utils import checkpoints
+from lecture_utils.style_transfer.adain import Decoder
 from lecture_utils.style_transfer.fast_style import TransformNetwork
 
 # The paintings by their names in the data set `paintings`.
@@ -16,6 +17,10 @@ STYLES = {
     "the_scream": "Edvard Munch, The Scream, 1893",
     "composition_vii": "Wassily Kandinsky, Composition VII, 1913",
 }
+# These share one network, too; all of them are embedded.
+SHARED = (*STYLES, "shipwreck", "vg_wheat_field")
+MANY = "style_many"
+DECODER = "adain_decoder"
 
 
 def checkpoint(style: str) -> str:
@@ -48,9 +53,51 @@ def load(
         raise KeyError(
             f"There is no style {style!r}; there are: {', '.join(STYLES)}."
         )
-    tensors, record = checkpoints.load(checkpoint(style), folder)
+    return _load(checkpoint(style), device, folder)[0]
+
+
+def load_many(
+    device: torch.device | str = "cpu",
+    *,
+    folder: Path | str = checkpoints.FOLDER,
+) -> tuple[TransformNetwork, tuple[str, ...]]:
+    """Return the transform network of several styles, and the paintings in their order in it.
+
+    Raises
+    ------
+    CheckpointError
+        If its weights are missing or damaged.
+    """
+    return _load(MANY, device, folder)
+
+
+def load_decoder(
+    device: torch.device | str = "cpu",
+    *,
+    folder: Path | str = checkpoints.FOLDER,
+) -> Decoder:
+    """Return the decoder that paints in the style of any image, ready to be used on ``device``.
+
+    Raises
+    ------
+    CheckpointError
+        If its weights are missing or damaged.
+    """
+    tensors, record = checkpoints.load(DECODER, folder)
+    decoder = Decoder(record.settings["layer"], record.settings["width"])
+    decoder.load_state_dict(tensors)
+    return decoder.eval().to(device)
+
+
+def _load(
+    name: str, device: torch.device | str, folder: Path | str
+) -> tuple[TransformNetwork, tuple[str, ...]]:
+    tensors, record = checkpoints.load(name, folder)
+    paintings = tuple(record.settings["paintings"])
     network = TransformNetwork(
-        record.settings["width"], upsampling=record.settings["upsampling"]
+        record.settings["width"],
+        len(paintings),
+        upsampling=record.settings["upsampling"],
     )
     network.load_state_dict(tensors)
-    return network.eval().to(device)
+    return network.eval().to(device), paintings

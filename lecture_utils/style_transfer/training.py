@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lecture_utils import data
+from lecture_utils import checkpoints, data
 from lecture_utils.losses import feature_distance
 from lecture_utils.recipe import Result
 from lecture_utils.runtime import Run
@@ -21,6 +23,7 @@ from lecture_utils.style_transfer.distillation import (
     STYLE_LAYERS,
     Crops,
     as_tensor,
+    gram,
     photographs,
     set_aside,
 )
@@ -31,9 +34,8 @@ from lecture_utils.style_transfer.neural_style import (
     minimise,
     total_variation,
 )
-from lecture_utils.style_transfer.texture import gram_matrix, style_distance
 from lecture_utils.training import cosine, round_to_half, train
-from lecture_utils.vgg import layer_names, load_vgg, random_vgg
+from lecture_utils.vgg import VGG, layer_names, load_vgg, random_vgg
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -45,12 +47,18 @@ class Settings:
 
     Attributes
     ----------
-    painting
-        The name of the painting, whose style it is, in the data set `paintings`.
+    paintings
+        The paintings, whose styles they are, by their names in the data set `paintings`.
     steps, batch, side
         Optimisation steps, photographs in each, and the width of their crops in pixels.
+    early, early_batch, early_side
+        The part of the steps that comes first, with its photographs and their width. Small crops
+        show more photographs in the same time, and strokes have the painting's size in both.
+    start
+        The checkpoint whose weights are the first ones, of a network that has these paintings
+        among its own; without it they are drawn.
     stroke
-        The painting's shorter side in pixels. The larger it is, the larger are the strokes.
+        The paintings' shorter side in pixels. The larger it is, the larger are the strokes.
     width, upsampling
         Of `lecture_utils.style_transfer.fast_style.TransformNetwork`.
     content_layer, style_layers, style_weights
@@ -62,15 +70,19 @@ class Settings:
     held_out
         Photographs of each set that are set aside.
     optimised, iterations
-        How many of these are painted by optimisation, too, and in how many iterations.
+        How many of the held-out cases are painted by optimisation, too, and in how many iterations.
     evaluations
         How often the network is measured during the training; 0 for only after it.
     """
 
-    painting: str
+    paintings: tuple[str, ...]
     steps: int
-    batch: int = 2
+    batch: int = 1
     side: int = 256
+    early: float = 0.75
+    early_batch: int = 2
+    early_side: int = 128
+    start: str = ""
     stroke: int = 320
     width: int = 16
     upsampling: str = "nearest"
@@ -92,6 +104,8 @@ class Settings:
             ("steps", 1),
             ("batch", 1),
             ("side", 16),
+            ("early_batch", 1),
+            ("early_side", 16),
             ("stroke", 16),
             ("width", 1),
             ("held_out", 1),
@@ -115,20 +129,26 @@ class Settings:
             lambda x: 0 < x < inf,
         )
         self._set("learning_rate", rate)
-        rise = check_number(
-            "rise", self.rise, "in 0 .. 1", lambda x: 0 <= x <= 1
-        )
-        self._set("rise", rise)
+        for name in ("early", "rise"):
+            part = check_number(
+                name, getattr(self, name), "in 0 .. 1", lambda x: 0 <= x <= 1
+            )
+            self._set(name, part)
         check_known("upsampling", self.upsampling, ("nearest", "transposed"))
         check_known("content_layer", self.content_layer, layer_names(16))
-        if isinstance(self.style_layers, str) or not self.style_layers:
-            raise ValueError(
-                f"The settings got style_layers={self.style_layers!r}; they"
-                " need a tuple of names, such as ('relu2_2', 'relu3_3')."
-            )
+        for name, example in (
+            ("paintings", "('starry_night', 'wave')"),
+            ("style_layers", "('relu2_2', 'relu3_3')"),
+        ):
+            value = getattr(self, name)
+            if isinstance(value, str) or not value:
+                raise ValueError(
+                    f"The settings got {name}={value!r}; they need a tuple of"
+                    f" names, such as {example}."
+                )
+            self._set(name, tuple(value))
         for name in self.style_layers:
             check_known("style_layers", name, layer_names(16))
-        self._set("style_layers", tuple(self.style_layers))
         weights = tuple(
             check_number(
                 "style_weights", x, "of at least 0", lambda x: 0 <= x < inf
@@ -152,27 +172,65 @@ class Settings:
         """The weight of each of the style's layers."""
         return dict(zip(self.style_layers, self.style_weights, strict=True))
 
+    def crops(self, i: int) -> tuple[int, int]:
+        """Return how many photographs step i sees, and the width of their crops."""
+        if i < round(self.early * self.steps):
+            return self.early_batch, self.early_side
+        return self.batch, self.side
 
-def fast_style(run: Run, painting: str, **changes: Any) -> Settings:
-    """Return the choices of the shipped styles, by profile; ``changes`` are one style's own."""
+
+def fast_style(run: Run, *paintings: str, **changes: Any) -> Settings:
+    """Return the choices of the shipped styles, by profile; ``changes`` are one recipe's own."""
     chosen: dict[str, Any] = {
-        "steps": run.pick(ci=2, book=4_000, full=40_000),
-        "batch": run.pick(ci=1, book=2, full=8),
+        "steps": run.pick(ci=4, book=8_000, full=40_000),
+        "batch": run.pick(ci=1, book=1, full=8),
         "side": run.pick(ci=32, book=256, full=256),
+        "early_batch": run.pick(ci=2, book=2, full=16),
+        "early_side": run.pick(ci=16, book=128, full=128),
         "stroke": run.pick(ci=32, book=320, full=320),
         "width": run.pick(ci=4, book=16, full=16),
         "optimised": run.pick(ci=1, book=3, full=6),
         "iterations": run.pick(ci=2, book=50, full=50),
     }
-    return Settings(painting, **(chosen | changes))
+    return Settings(paintings, **(chosen | changes))
+
+
+def style_distances(
+    features: Mapping[str, Tensor],
+    grams: Mapping[str, Tensor],
+    shares: Mapping[str, float],
+) -> Tensor:
+    """Return for each image how far its Gram matrices are from others: the style term, (N,).
+
+    It is `lecture_utils.style_transfer.texture.style_distance` of one image after the other. The
+    products are summed in the features' own precision, which takes half the time in bfloat16.
+
+    Parameters
+    ----------
+    features
+        Features by layer, (N, C, H, W).
+    grams
+        The Gram matrices that are wanted, (N, C, C).
+    shares
+        The weight of each layer.
+    """
+    total = sum(shares.values())
+    distances = []
+    for name, share in shares.items():
+        error = (gram(features[name]) - grams[name]).square().sum((1, 2))
+        distances.append(
+            share / total * error / grams[name].square().sum((1, 2))
+        )
+    return torch.stack(distances).sum(dim=0)
 
 
 @dataclass(frozen=True)
 class Lesson:
-    """The transform network, and the losses by which it learns to paint in one style.
+    """The transform network, and the losses by which it learns to paint.
 
-    Source: J. Johnson, A. Alahi and L. Fei-Fei, "Perceptual losses for real-time style transfer and
-    super-resolution", ECCV 2016, section 3.
+    Sources: J. Johnson, A. Alahi and L. Fei-Fei, "Perceptual losses for real-time style transfer
+    and super-resolution", ECCV 2016, section 3; for several styles V. Dumoulin, J. Shlens and
+    M. Kudlur, "A learned representation for artistic style", ICLR 2017, section 2.2.
 
     Attributes
     ----------
@@ -184,7 +242,7 @@ class Lesson:
         VGG16 up to the content's layer and up to the style's deepest one: two, since the
         photograph itself is needed less deep.
     grams
-        The painting's Gram matrices by layer.
+        The S paintings' Gram matrices by layer, (S, C, C).
     settings
         The weights and layers.
     """
@@ -197,18 +255,18 @@ class Lesson:
     grams: Mapping[str, Tensor]
     settings: Settings
 
-    def step(self, photographs: Tensor) -> dict[str, Tensor]:
-        """Paint photographs (N, 3, H, W) in [0, 1], and change the network by how they came out."""
+    def step(self, photographs: Tensor, which: Tensor) -> dict[str, Tensor]:
+        """Paint photographs (N, 3, H, W) in the styles ``which`` (N,); learn from how they came out."""
         chosen = self.settings
-        y = self.network(photographs)
+        mix = F.one_hot(which, len(chosen.paintings)).to(photographs)
+        y = self.network(photographs, mix)
         with torch.no_grad(), self.fabric.autocast():
-            wanted = self.content(photographs)[chosen.content_layer]
+            wanted = self.content(photographs)[chosen.content_layer].float()
         with self.fabric.autocast():
             found = self.style(y)
-        # Gram matrices of bfloat16 would be rounded before they are compared.
-        found = {name: h.float() for name, h in found.items()}
-        content = feature_distance(found[chosen.content_layer], wanted.float())
-        style = style_distance(found, self.grams, chosen.shares)
+        content = feature_distance(found[chosen.content_layer].float(), wanted)
+        grams = {name: each[which] for name, each in self.grams.items()}
+        style = style_distances(found, grams, chosen.shares).mean()
         variation = total_variation(y)
         self.optimizer.zero_grad()
         self.fabric.backward(
@@ -249,10 +307,56 @@ def painting(name: str, run: Run, shorter: int) -> Tensor:
     ).to(run.device)
 
 
+def first_weights(
+    settings: Settings, folder: Path | str = checkpoints.FOLDER
+) -> TransformNetwork:
+    """Return the network as the training starts: drawn at random, or from a checkpoint.
+
+    Of the checkpoint's styles those that are trained are taken, with all that styles share.
+
+    Raises
+    ------
+    CheckpointError
+        If the checkpoint is missing or damaged.
+    ValueError
+        If it is another network's, or lacks one of the paintings.
+    """
+    styles = len(settings.paintings)
+    network = TransformNetwork(
+        settings.width, styles, upsampling=settings.upsampling
+    )
+    if not settings.start:
+        return network
+    tensors, record = checkpoints.load(settings.start, folder)
+    own = record.settings
+    for name in ("width", "upsampling"):
+        if own[name] != getattr(settings, name):
+            raise ValueError(
+                f"The training is to start from {settings.start}, whose"
+                f" {name} is {own[name]!r}, with {getattr(settings, name)!r}."
+                " Take the same."
+            )
+    lacking = [x for x in settings.paintings if x not in own["paintings"]]
+    if lacking:
+        raise ValueError(
+            f"The training is to start from {settings.start}, which has no"
+            f" style {', '.join(lacking)}; it has"
+            f" {', '.join(own['paintings'])}. Start without it."
+        )
+    rows = [own["paintings"].index(x) for x in settings.paintings]
+    network.load_state_dict(
+        {
+            key: value[rows] if key.endswith(("scale", "shift")) else value
+            for key, value in tensors.items()
+        }
+    )
+    return network
+
+
 def train_style(
     run: Run, state: Path | None, progress: bool, settings: Settings
 ) -> Result:
-    """Train a transform network to paint photographs in the style of one painting.
+    """Train a transform network to paint photographs in the style of one painting, or of several.
 
     Parameters
     ----------
@@ -265,11 +369,16 @@ def train_style(
     ------
     DataNotFoundError
         If the paintings or the weights of VGG16 are not there.
+    CheckpointError
+        If the training starts from a checkpoint that is not there.
     ValueError
-        If there is no such painting, or no photograph holds a crop.
+        If there is no such painting, no photograph holds a crop, or the start does not fit.
     """
     torch.manual_seed(run.seed)
-    target = painting(settings.painting, run, settings.stroke)
+    network = first_weights(settings).to(memory_format=torch.channels_last)
+    targets = [
+        painting(name, run, settings.stroke) for name in settings.paintings
+    ]
     find = run.pick(ci=random_vgg, book=load_vgg, full=load_vgg)
     layers = tuple(
         dict.fromkeys((settings.content_layer, *settings.style_layers))
@@ -277,11 +386,10 @@ def train_style(
     vgg = find(layers, run, depth=16).to(memory_format=torch.channels_last)
     shallow = find([settings.content_layer], run, depth=16)
     kept, aside = set_aside(photographs(run), settings.held_out)
-    crops = Crops(kept, settings.side)
-    with torch.no_grad():
-        features = vgg(target)
-    network = TransformNetwork(settings.width, upsampling=settings.upsampling)
-    network = network.to(memory_format=torch.channels_last)
+    crops = {
+        side: Crops(kept, side)
+        for side in (settings.early_side, settings.side)
+    }
     model, optimizer = run.fabric.setup(
         network, torch.optim.Adam(network.parameters())
     )
@@ -291,25 +399,24 @@ def train_style(
         optimizer=optimizer,
         content=shallow.to(memory_format=torch.channels_last),
         style=vgg,
-        grams={x: gram_matrix(features[x]) for x in settings.style_layers},
+        grams=gram_matrices(vgg, targets, settings.style_layers),
         settings=settings,
     )
 
     def step(i: int, random: torch.Generator) -> dict[str, Tensor]:
-        batch = crops.draw(settings.batch, random, change=False)
+        count, side = settings.crops(i)
+        batch = crops[side].draw(count, random, change=False)
         batch = run.fabric.to_device(batch)
-        return lesson.step(batch.to(memory_format=torch.channels_last))
+        which = torch.randint(len(targets), (count,), generator=random)
+        return lesson.step(
+            batch.to(memory_format=torch.channels_last),
+            run.fabric.to_device(which),
+        )
 
-    examples = [
-        as_tensor(x[: settings.side, : settings.side])
-        .to(run.device)
-        .contiguous(memory_format=torch.channels_last)
-        for x in aside
-    ]
-    objectives = [objective(vgg, x, target, settings) for x in examples]
+    cases = held_out_cases(vgg, aside, targets, run, settings)
 
     def evaluate() -> dict[str, float]:
-        return held_out(network, objectives, examples)
+        return held_out(network, cases)
 
     choices = asdict(settings) | {
         "features": vgg.source,
@@ -333,9 +440,8 @@ def train_style(
         progress=progress,
     )
     tensors = round_to_half(network)  # what is shipped is what is measured
-    n = settings.optimised
     metrics = evaluate() | compare(
-        network, objectives[:n], examples[:n], settings.iterations
+        network, cases[: settings.optimised], settings.iterations
     )
     return Result(
         tensors=tensors,
@@ -346,10 +452,71 @@ def train_style(
     )
 
 
+@torch.no_grad()
+def gram_matrices(
+    network: Network, paintings: Iterable[Tensor], layers: Sequence[str]
+) -> dict[str, Tensor]:
+    """Return the Gram matrices of S paintings (1, 3, H, W) of any sizes by layer, (S, C, C)."""
+    found = [network(image) for image in paintings]
+    return {
+        name: torch.cat([gram(features[name]) for features in found])
+        for name in layers
+    }
+
+
+@dataclass(frozen=True)
+class Case:
+    """A photograph that was set aside and a style to paint it in.
+
+    Attributes
+    ----------
+    painting
+        The painting's name.
+    mix
+        The style in the network, (1, S).
+    photograph
+        (1, 3, H, W) in [0, 1].
+    objective
+        What the painted photograph should make small.
+    """
+
+    painting: str
+    mix: Tensor
+    photograph: Tensor
+    objective: Objective
+
+
+def held_out_cases(
+    network: VGG,
+    aside: Sequence[NDArray[np.uint8]],
+    targets: Sequence[Tensor],
+    run: Run,
+    settings: Settings,
+) -> list[Case]:
+    """Return all photographs in the one style, or each of several styles with two photographs."""
+    count = len(targets)
+    rounds = len(aside) if count == 1 else 2
+    cases = []
+    for j in range(rounds):
+        for k, (name, target) in enumerate(
+            zip(settings.paintings, targets, strict=True)
+        ):
+            image = aside[(j + k * rounds) % len(aside)]
+            photograph = (
+                as_tensor(image[: settings.side, : settings.side])
+                .to(run.device)
+                .contiguous(memory_format=torch.channels_last)
+            )
+            mix = F.one_hot(torch.tensor([k]), count).to(photograph)
+            goal = objective(network, photograph, target, settings)
+            cases.append(Case(name, mix, photograph, goal))
+    return cases
+
+
 def objective(
     network: Network, photograph: Tensor, target: Tensor, settings: Settings
 ) -> Objective:
-    """Return what the network is trained to lower, for one photograph."""
+    """Return what the network is trained to lower, for one photograph and one painting."""
     return Objective(
         network,
         photograph,
@@ -363,21 +530,22 @@ def objective(
 
 
 @torch.no_grad()
-def held_out(
-    network: nn.Module, objectives: list[Objective], examples: list[Tensor]
-) -> dict[str, float]:
+def held_out(network: nn.Module, cases: Sequence[Case]) -> dict[str, float]:
     """Return the mean objective at the network's outputs, and its parts without their weights.
+
+    Where the cases have several paintings, the objective of each is there, too.
 
     Parameters
     ----------
     network
-        Maps (1, 3, H, W) in [0, 1] to the same.
-    objectives, examples
-        For each photograph its objective, and the photograph itself.
+        Maps photographs (1, 3, H, W) in [0, 1] and a mixture of styles (1, S) to the same.
+    cases
+        What is painted, and how it is judged.
     """
     rows = []
-    for goal, photograph in zip(objectives, examples, strict=True):
-        painted = network(photograph)
+    for case in cases:
+        goal = case.objective
+        painted = network(case.photograph, case.mix)
         parts = goal.losses(painted)
         whole = (
             goal.alpha * parts.content
@@ -385,29 +553,37 @@ def held_out(
             + goal.gamma * parts.variation
         )
         rows.append([whole, parts.content, parts.style, parts.variation])
-    means = torch.tensor(rows).mean(dim=0).tolist()
+    values = torch.tensor(rows)
     names = ("objective", "content", "style", "variation")
-    return {
+    found = {
         f"held_out_{name}": value
-        for name, value in zip(names, means, strict=True)
+        for name, value in zip(names, values.mean(dim=0).tolist(), strict=True)
     }
+    paintings = dict.fromkeys(case.painting for case in cases)
+    if len(paintings) > 1:
+        for name in paintings:
+            own = torch.tensor([case.painting == name for case in cases])
+            found[f"held_out_objective_{name}"] = float(values[own, 0].mean())
+    return found
 
 
 def compare(
-    network: nn.Module,
-    objectives: list[Objective],
-    examples: list[Tensor],
-    iterations: int,
+    network: nn.Module, cases: Sequence[Case], iterations: int
 ) -> dict[str, float]:
     """Return the mean objective at the network's outputs beside that after some iterations of L-BFGS.
 
     The optimisation starts from the photograph. Its image may leave [0, 1], and the least
     objective that it met is taken: both are to its advantage.
     """
-    own = held_out(network, objectives, examples)["held_out_objective"]
+    own = held_out(network, cases)["held_out_objective"]
     reached = [
-        min(value for _, value, _ in minimise(goal, photograph, iterations))
-        for goal, photograph in zip(objectives, examples, strict=True)
+        min(
+            value
+            for _, value, _ in minimise(
+                case.objective, case.photograph, iterations
+            )
+        )
+        for case in cases
     ]
     return {
         "compared_network_objective": own,

@@ -66,6 +66,7 @@ NETWORKS: dict[str, Network] = {
     "srgan_vgg22": Network("SRGAN-VGG22", (4,), _generator),
     "srgan_vgg34": Network("SRGAN-VGG34", (4,), _generator),
     "srgan_vgg54": Network("SRGAN-VGG54", (4,), _generator),
+    "srgan_vgg16_53": Network("SRGAN-VGG16-53", (4,), _generator),
 }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import inf
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -97,7 +98,9 @@ class AdversarialSettings(PatchSettings):
     Attributes
     ----------
     content
-        What the content loss compares: ``mse`` or a layer of VGG19.
+        What the content loss compares: ``mse`` or a layer of VGG.
+    depth
+        19 or 16: which VGG. The data folder's VGG16 is the one that has the deepest layers.
     content_weight
         The weight lambda of the content loss; that of the adversarial loss is 1.
     width
@@ -106,13 +109,19 @@ class AdversarialSettings(PatchSettings):
 
     colour: str = "rgb"
     content: str = "mse"
+    depth: Literal[16, 19] = 19
     content_weight: float = 5_000
     width: int = 64
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_known("colour", self.colour, ("rgb",))
-        check_known("content", self.content, ("mse", *layer_names()))
+        if self.depth not in (16, 19):
+            raise ValueError(
+                f"The settings got depth={self.depth!r}; it must be 16 or 19."
+            )
+        layers = layer_names(self.depth)
+        check_known("content", self.content, ("mse", *layers))
         weight = check_number(
             "content_weight",
             self.content_weight,
@@ -125,7 +134,11 @@ class AdversarialSettings(PatchSettings):
 
 
 def srgan_settings(
-    run: Run, content: str, content_weight: float
+    run: Run,
+    content: str,
+    content_weight: float,
+    *,
+    depth: Literal[16, 19] = 19,
 ) -> AdversarialSettings:
     """Return the choices that SRGAN's recipes share, with the content loss of one of them."""
     return AdversarialSettings(
@@ -136,6 +149,7 @@ def srgan_settings(
         learning_rate=2e-4,
         evaluations=10,
         content=content,
+        depth=depth,
         content_weight=content_weight,
         width=run.pick(ci=8, book=32, full=64),
     )
@@ -163,7 +177,7 @@ def train_adversarial(
         settings.content,
         None
         if settings.content == "mse"
-        else find_vgg([settings.content], run),
+        else find_vgg([settings.content], run, depth=settings.depth),
     )
     vgg = perceptual_network(run)
     kept, held_out, aside = training_and_validation(run, settings)

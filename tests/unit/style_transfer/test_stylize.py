@@ -178,7 +178,7 @@ def weights(network, tmp_path_factory):
     folder = tmp_path_factory.mktemp("weights")
     record = checkpoints.Record(
         "fast_style_wave", "fast_style_wave", "unknown", "ci", ["photos"], 0, 1, 1.0, "none", {},
-        settings={"width": 4, "upsampling": "nearest"},
+        settings={"width": 4, "upsampling": "nearest", "paintings": ["wave"]},
     )  # fmt: skip
     checkpoints.save(network.state_dict(), record, folder)
     return folder
