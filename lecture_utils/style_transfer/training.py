@@ -447,7 +447,7 @@ def train_style(
         tensors=tensors,
         metrics=metrics,
         settings=choices,
-        data=list(kept),
+        data=[*kept, "paintings"],
         history=history,
     )
 
