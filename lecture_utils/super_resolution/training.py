@@ -16,19 +16,13 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from lecture_utils import data
 from lecture_utils.metrics import luminance, psnr, ssim
-from lecture_utils.recipe import Result
+from lecture_utils.recipe import Result, train_each
 from lecture_utils.resize import imresize, modcrop
 from lecture_utils.runtime import Run
 from lecture_utils.settings import check_known, check_number, check_whole
 from lecture_utils.super_resolution.fsrcnn import FSRCNN, stretch
 from lecture_utils.super_resolution.networks import load
-from lecture_utils.training import (
-    DivergedError,
-    History,
-    cosine,
-    round_to_half,
-    train,
-)
+from lecture_utils.training import cosine, round_to_half, train
 
 _FLAWLESS = 100.0  # dB
 TRAINING_SETS = ("t91", "bsds500_train", "imagenet_256")
@@ -652,64 +646,30 @@ def train_variants(
     sets: Images | None = None,
     ship: bool = False,
 ) -> Result:
-    """Train several networks one after the other and put their results together.
-
-    Every training starts from the same seed. One that diverges is not an error here: its curves end
-    where its numbers did, and the metric ``diverged_at_step`` says when. Each keeps a state of its
-    own, so after an interruption what has reached its last step is not trained again.
+    """Train several networks one after the other; see `lecture_utils.recipe.train_each`.
 
     Parameters
     ----------
     run, state, progress, sets
         As in `train_network`; the states stand beside ``state``.
     variants
-        By the name that stands before each curve's and metric's name, with a colon.
+        By name.
     ship
         Whether the weights are part of the result.
     """
     sets = training_images(run) if sets is None else sets
-    history = History()
-    metrics: dict[str, float] = {}
-    tensors: dict[str, Tensor] = {}
-    settings: dict[str, Any] = {}
-    names: set[str] = set()
-    for number, (name, variant) in enumerate(variants.items()):
-        torch.manual_seed(run.seed)
-        own = (
-            None
-            if state is None
-            else state.with_name(f"{state.stem}-{number}{state.suffix}")
-        )
-        network = variant.build()
-        try:
-            result = train_network(
+
+    def training(variant: Variant) -> Callable[[Path | None], Result]:
+        def train(own: Path | None) -> Result:
+            network = variant.build()
+            return train_network(
                 run, own, progress, network, variant.settings, sets=sets
             )
-        except DivergedError as error:
-            result = Result(
-                {},
-                {"diverged_at_step": error.step},
-                dict(error.settings),
-                list(error.settings["images"]),
-                error.history,
-            )
-        assert result.history is not None
-        history.steps += result.history.steps
-        history.seconds += result.history.seconds
-        metrics[f"{name}: seconds"] = result.history.seconds
-        history.curves |= {
-            f"{name}: {key}": c for key, c in result.history.curves.items()
-        }
-        metrics |= {
-            f"{name}: {key}": value for key, value in result.metrics.items()
-        }
-        settings[name] = result.settings
-        names |= set(result.data)
-        if ship:
-            tensors |= {
-                f"{name}:{key}": value for key, value in result.tensors.items()
-            }
-    return Result(tensors, metrics, settings, sorted(names), history)
+
+        return train
+
+    trainings = {name: training(v) for name, v in variants.items()}
+    return train_each(run, state, trainings, ship=ship)
 
 
 def variant_tensors(

@@ -19,7 +19,10 @@ from lecture_utils import checkpoints, cli, data, recipes, start
 from lecture_utils import recipe as recipe_module
 
 # What some recipes start from; all others fall back to embedded photos.
-NEEDED_DATA = {"gaussian_celeba64": "celeba_10k"}
+NEEDED_DATA = dict.fromkeys(
+    ("gaussian_celeba64", "face_attributes", "dcgan_encoder", "dcgan_faces", "dcgan_guidelines"),
+    "celeba_10k",
+) | {"dcgan_ladder": "celeba_10k", "dcgan_scenes": "scenes_64"}
 NEEDED_CHECKPOINT = {
     name: "srresnet" if name.startswith("srgan") else "fsrcnn_x3"
     for name in recipes.names()
