@@ -17,6 +17,7 @@ from torch import Tensor, nn
 MODES = 8
 SPREAD = 0.1  # standard deviation of each Gaussian; the ring's radius is 2
 RADIUS = 2.0
+SIGMAS = [10 ** (k / 10 - 1.5) for k in range(16)]  # of Parzen windows
 
 
 def ring_centres(modes: int = MODES) -> Tensor:
@@ -171,7 +172,7 @@ def parzen(
     samples: Tensor,
     validation: Tensor,
     test: Tensor,
-    sigmas: Sequence[float] = tuple(10 ** (k / 10 - 1.5) for k in range(16)),
+    sigmas: Sequence[float] = SIGMAS,
 ) -> Likelihood:
     """Return how likely test images are under Gaussians of one width around the samples.
 

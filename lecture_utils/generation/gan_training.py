@@ -192,9 +192,11 @@ def gaussian_report(
     judge: Judge, run: Run, components: int
 ) -> dict[str, float]:
     """Measure samples of the Gaussian model of the training images: what a generator has to beat."""
+    images = judge.training.double() / 255
+    few = len(images) < images[0].numel()
     model = GaussianModel.fit(
-        judge.training.double() / 255, "covariance", components
+        images, "gram" if few else "covariance", components
     )
-    samples = model.sample(judge.count, run.generator(101)).float()
+    samples = model.sample(judge.count, run.generator(101)).clip(0, 1).float()
     measured = judge.measure(judge.space(samples))
     return {f"gaussian_{key}": value for key, value in measured.items()}

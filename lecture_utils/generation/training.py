@@ -276,7 +276,8 @@ class Judge:
         self.count = min(count, len(held_out), len(training))
         self.run = run
         self.training = training
-        self.held_out = self.space(_floats(held_out[: self.count]))
+        self.unseen = held_out[: self.count]
+        self.held_out = self.space(_floats(self.unseen))
 
     def codes(self, latent: int) -> Tensor:
         """Return the codes of the samples that are judged, the same at each time."""

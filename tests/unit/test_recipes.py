@@ -22,7 +22,11 @@ from lecture_utils import recipe as recipe_module
 NEEDED_DATA = dict.fromkeys(
     ("gaussian_celeba64", "face_attributes", "dcgan_encoder", "dcgan_faces", "dcgan_guidelines"),
     "celeba_10k",
-) | {"dcgan_ladder": "celeba_10k", "dcgan_scenes": "scenes_64"}
+) | {
+    "dcgan_ladder": "celeba_10k", "dcgan_scenes": "scenes_64",
+    "gan_cifar10_fc": "cifar10", "gan_cifar10_conv": "cifar10",
+}  # fmt: skip
+DRAWN = {"gan_modes"}  # its points come from a formula
 NEEDED_CHECKPOINT = {
     name: "srresnet" if name.startswith("srgan") else "fsrcnn_x3"
     for name in recipes.names()
@@ -41,7 +45,7 @@ def test_each_recipe_runs_in_profile_ci(name, tmp_path):
     run = start(profile="ci", device="cpu", quiet=True)
     record = recipes.run_recipe(name, run, tmp_path, state=tmp_path / "state", progress=False)
     assert record.metrics
-    assert record.data
+    assert bool(record.data) != (name in DRAWN)
     tensors, again = checkpoints.load(name, tmp_path)
     assert again == record
     assert all(torch.isfinite(t).all() for t in tensors.values())
