@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
+from lecture_utils.data import PAINTINGS
 from lecture_utils.show import COLOURS, DPI
 
 if TYPE_CHECKING:
@@ -144,3 +145,55 @@ def _arrow(
         start,
         arrowprops={"arrowstyle": "-|>", "color": colour, "lw": 1.4},
     )
+
+
+def gallery(
+    made: Mapping[str, Array], paintings: Mapping[str, Array]
+) -> Figure:
+    """Draw pictures two in a row, each with the painting that it follows in its corner.
+
+    Parameters
+    ----------
+    made
+        By the painting's name, 8 bits, (H, W, 3), all of one shape but for their size; a name that
+        is no painting stands above its picture as it is.
+    paintings
+        Those that `lecture_utils.data.paintings` gives.
+    """
+    import matplotlib.pyplot as plt
+
+    height, width = next(iter(made.values())).shape[:2]
+    rows = -(-len(made) // 2)
+    row = 0.5 * height / width + 0.04  # in widths of the page
+    fig = plt.figure(
+        figsize=(_WIDTH / DPI, rows * row * _WIDTH / DPI), layout="none"
+    )
+    for number, (name, image) in enumerate(made.items()):
+        left, top = 0.5 * (number % 2), 1 - number // 2 / rows
+        ax = fig.add_axes(
+            (
+                left + 0.005,
+                top - 1 / rows + 0.003,
+                0.49,
+                (row - 0.04) / row / rows,
+            )
+        )
+        ax.imshow(image, interpolation="bicubic", aspect="auto")
+        ax.set_axis_off()
+        if name not in paintings:
+            ax.set_title(name, size=9, pad=3)
+            continue
+        known = PAINTINGS[name]
+        ax.set_title(f"{known.painter}, {known.made}", size=9, pad=3)
+        tall, wide = paintings[name].shape[:2]
+        share = 0.3 * min(1.0, wide / tall)
+        corner = ax.inset_axes(
+            (0.02, 0.03, share, share * tall / wide * width / height)
+        )
+        corner.imshow(
+            paintings[name], interpolation="antialiased", aspect="auto"
+        )
+        corner.set(xticks=[], yticks=[])
+        for spine in corner.spines.values():
+            spine.set(color="white", linewidth=1.5)
+    return fig
