@@ -20,7 +20,14 @@ from lecture_utils import recipe as recipe_module
 
 # What some recipes start from; all others fall back to embedded photos.
 NEEDED_DATA = dict.fromkeys(
-    ("gaussian_celeba64", "face_attributes", "dcgan_encoder", "dcgan_faces", "dcgan_guidelines"),
+    (
+        "gaussian_celeba64",
+        "face_attributes",
+        "dcgan_encoder",
+        "dcgan_faces",
+        "dcgan_guidelines",
+        "dcgan_probe",
+    ),
     "celeba_10k",
 ) | {
     "dcgan_ladder": "celeba_10k", "dcgan_scenes": "scenes_64",
