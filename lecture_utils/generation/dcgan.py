@@ -268,7 +268,8 @@ def transposed_matrix(kernel: Tensor, length: int, stride: int = 2) -> Tensor:
     Parameters
     ----------
     kernel
-        Its m taps; the margin is (m - stride) / 2 zeros, so that the length is divided by the stride.
+        Its m taps; in front is a margin of (m - stride) / 2 zeros, rounded down, and the length is
+        divided by the stride.
     length
         Numbers that come in, a multiple of the stride.
     stride
@@ -279,7 +280,7 @@ def transposed_matrix(kernel: Tensor, length: int, stride: int = 2) -> Tensor:
     (length / stride, length): row k holds the kernel, moved by k times the stride.
     """
     margin = (len(kernel) - stride) // 2
-    matrix = kernel.new_zeros(length // stride, length + 2 * margin)
+    matrix = kernel.new_zeros(length // stride, length + len(kernel))
     for k in range(len(matrix)):
         matrix[k, k * stride : k * stride + len(kernel)] = kernel
     return matrix[:, margin : margin + length]

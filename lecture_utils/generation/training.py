@@ -71,6 +71,8 @@ class GeneratorSettings:
     penalty, every
         The weight gamma of the gradient penalty, R1, or R1 and R2 for the relativistic loss, and
         at how many steps' distance it is computed (then times as much); 0 for none.
+    penalty_fall
+        By which factor gamma falls over the training, evenly on a logarithmic scale.
     augment, augment_after
         The most that the discriminator's images are changed, from 0 to 1, reached after this share
         of the training and linearly, since it slows the start.
@@ -98,6 +100,7 @@ class GeneratorSettings:
     loss: str = "standard"
     penalty: float = 0.0
     every: int = 4
+    penalty_fall: float = 1.0
     augment: float = 0.0
     augment_after: float = 0.5
     rate: float = 2e-4
@@ -127,6 +130,12 @@ class GeneratorSettings:
                 lambda x: 0 <= x < inf,
             ),
             rate=check_number("rate", self.rate, "above 0", lambda x: x > 0),
+            penalty_fall=check_number(
+                "penalty_fall",
+                self.penalty_fall,
+                "of at least 1",
+                lambda x: 1 <= x < inf,
+            ),
             momentum=check_number(
                 "momentum",
                 self.momentum,
@@ -434,9 +443,11 @@ def train_generator(
         rise = (i + 1) / max(settings.augment_after * steps, 1)
         D.amount = settings.augment * min(rise, 1)
         due = i % settings.every == 0
-        terms = alternate(
-            game, penalised if due else plain, x, run.fabric.to_device(z)
+        weight = penalised.penalty_weight / settings.penalty_fall ** (
+            i / steps
         )
+        losses = replace(penalised, penalty_weight=weight) if due else plain
+        terms = alternate(game, losses, x, run.fabric.to_device(z))
         average.update_parameters(G)
         album.keep(i + 1, partial(sample, average.module, shown))
         if not due:

@@ -35,8 +35,8 @@ def architecture(size: int, width: int, latent: int) -> Figure:
         axes[0],
         [(latent, 1), *inner],
         [f"$z$\n{latent}", *shapes],
-        "generator: each arrow doubles, batch normalisation and ReLU follow"
-        " (tanh at the end)",
+        "generator: after the first, each arrow doubles; batch normalisation"
+        " and ReLU follow, tanh at the end",
         _BLUE,
     )
     _blocks(
@@ -169,8 +169,21 @@ def curves(
         )
     for name, value in (levels or {}).items():
         ax.axhline(value, color="0.5", lw=1)
-        ax.text(0, value, f" {name}", color="0.35", va="bottom", size=8)
-    ax.set(xlabel="thousand images shown", ylabel=ylabel, ylim=(0, None))
+        ax.text(
+            0.01,
+            value,
+            name,
+            transform=ax.get_yaxis_transform(),
+            color="0.35",
+            va="bottom",
+            size=8,
+        )
+    ax.set(
+        xlabel="thousand images shown",
+        ylabel=ylabel,
+        xlim=(0, None),
+        ylim=(0, None),
+    )
     ax.grid(True)
     ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), fontsize=8)
     return fig

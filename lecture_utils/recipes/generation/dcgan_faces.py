@@ -27,6 +27,7 @@ def settings(run: Run) -> GeneratorSettings:
         d_norm=False,
         loss="relativistic",
         penalty=0.5,
+        penalty_fall=10.0,
         augment=0.5,
         half_life=20_000,
         evaluations=run.pick(ci=2, book=12, full=20),

@@ -27,6 +27,7 @@ def settings(run: Run) -> GeneratorSettings:
         d_norm=False,
         loss="relativistic",
         penalty=0.5,
+        penalty_fall=10.0,
         augment=0.8,
         augment_after=0.3,
         half_life=20_000,
