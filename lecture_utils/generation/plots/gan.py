@@ -120,12 +120,14 @@ def optimal(
     fig, (left, middle, right) = plt.subplots(1, 3, figsize=(7.5, 2.7))
     for name, density in densities.items():
         left.plot(x, density, label=name)
-    left.set(title="two densities", xlabel="$x$", ylim=(0, None))
+    left.set(title="two densities", xlabel="$x$", xlim=(-5, 5), ylim=(0, 0.55))
     left.legend()
     styles = ("-", "--", ":")
     for (name, answer), style in zip(answers.items(), styles, strict=False):
         middle.plot(x, answer, style, label=name)
-    middle.set(title="discriminators", xlabel="$x$", ylim=(-0.03, 1.35))
+    middle.set(
+        title="discriminators", xlabel="$x$", xlim=(-5, 5), ylim=(-0.03, 1.35)
+    )
     middle.set_yticks([0, 0.5, 1])
     middle.legend(loc="upper right")
     right.plot(distances, divergences, color=_GREEN)

@@ -72,7 +72,9 @@ def train(run: Run, state: Path | None, progress: bool) -> Result:
         fully_connected_generator(SHAPE, settings.latent, HIDDEN),
         fully_connected_discriminator(SHAPE, HIDDEN[::-1]),
     )
-    return train_on_cifar10(run, state, progress, players, settings)
+    result = train_on_cifar10(run, state, progress, players, settings)
+    result.settings["hidden"] = HIDDEN
+    return result
 
 
 RECIPE = Recipe("Fully connected GAN on CIFAR-10", train)
