@@ -183,6 +183,34 @@ def two_pixels(
     return fig
 
 
+def simplex(images: Tensor, codes: Tensor, model: GaussianModel) -> Figure:
+    """Draw three images of two pixels (3, 2) with the ellipse through them, and their codes."""
+    import matplotlib.pyplot as plt
+
+    fig, (left, right) = plt.subplots(1, 2, figsize=(7.2, 3.2))
+    angle = torch.linspace(0, 2 * torch.pi, 200, dtype=torch.float64)
+    circle = 2**0.5 * torch.stack([angle.cos(), angle.sin()], dim=1)
+    ellipse = model.decode(circle)[:, 0]
+    mean = model.mean[0]
+    for ax, points, curve, centre in (
+        (left, images, ellipse, mean),
+        (right, codes, circle, torch.zeros(2)),
+    ):
+        ax.plot(*curve.T, color="0.5", lw=1.2)
+        ax.fill(*points.T, fill=False, ec=_BLUE, lw=2)
+        ax.plot(*centre, "x", color="k", ms=8)
+        for name, point in enumerate(points, 1):
+            outwards = point - centre
+            place = centre + outwards * (1 - 0.22 if ax is right else 0.72)
+            ax.plot(*point, "o", color=_ORANGE, zorder=3)
+            ax.text(*place, str(name), ha="center", va="center")
+        ax.set_aspect("equal")
+        ax.margins(0.1)
+    left.set(xlabel="pixel 1", ylabel="pixel 2", title="images")
+    right.set(xlabel="$z_1$", ylabel="$z_2$", title="codes")
+    return fig
+
+
 def eigenvectors(
     models: Mapping[str, GaussianModel], count: int = 8
 ) -> Figure:
