@@ -79,20 +79,35 @@ def figures(
         list[str] | None,
         typer.Argument(
             help=(
-                "'list', 'all', figure ids, or sections such as"
-                " generation/gaussian_model."
+                "'list', 'all', figure ids, sections such as"
+                " generation/gaussian_model, or 'deck'."
             )
         ),
     ] = None,
     out: Annotated[
-        Path, typer.Option(help="Folder for the figures and manifest.json.")
+        Path,
+        typer.Option(
+            help=(
+                "Folder for the figures and manifest.json; with 'deck' the"
+                " .pptx file."
+            )
+        ),
     ] = Path("figures"),
+    section: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="With 'deck': a section, such as srcnn; repeatable."
+        ),
+    ] = None,
     format: Annotated[
         str, typer.Option(help="Any of pdf, svg, png, separated by commas.")
     ] = "pdf,svg,png",
     profile: Profile = None,
 ) -> None:
-    """List the lecture's figures, or make them again from the notebooks that own them."""
+    """List the lecture's figures, make them again, or make a deck with a figure a slide.
+
+    ``figures deck --section srcnn --out deck.pptx`` makes the deck.
+    """
     from lecture_utils import figures as export
 
     if not which or which == ["list"]:
@@ -102,6 +117,19 @@ def figures(
                 f" {entry.section}"
             )
         return
+    if which[0] == "deck":
+        from lecture_utils.deck import deck
+
+        names = [*which[1:], *(section or [])]
+        slides = deck(names, out, profile=profile, progress=True)
+        print(f"{out}: {slides} slides, with captions in the notes.")
+        return
+    if section:
+        raise ValueError(
+            "figures got --section without 'deck'. Name sections by"
+            f" themselves, `figures {section[0]}`, or make a deck of them,"
+            f" `figures deck --section {section[0]} --out deck.pptx`."
+        )
     manifest = export.export(
         which,
         out,

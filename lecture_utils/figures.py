@@ -12,8 +12,9 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from html import unescape
 from pathlib import Path
 from typing import Any, get_args
 
@@ -181,61 +182,31 @@ def export(
         If a file cannot be written.
     """
     book, out = Path(book or book_folder()).resolve(), Path(out)
-    profile = profile or os.environ.get("LECTURE_PROFILE") or "book"
-    if profile not in get_args(Profile):
-        raise ValueError(
-            f"The profile is {profile!r}; it must be one of 'ci', 'book' or"
-            " 'full'."
-        )
+    profile = chosen_profile(profile)
     formats = chosen_formats(formats)
     entries = list_figures(book)
-    chosen = _choose(which, entries)
+    chosen = choose(which, entries)
     records = _read_manifest(out / "manifest.json")
     check_writable(out, _ELSEWHERE)
 
-    from tqdm import tqdm
-
-    sections = list(dict.fromkeys(entry.section for entry in chosen))
-    for section in tqdm(sections, unit="notebook", disable=not progress):
-        owned = [entry for entry in chosen if entry.section == section]
-        with tempfile.TemporaryDirectory(prefix="figures-") as staging:
-            seen = _run(
-                book,
-                section,
-                Path(staging),
-                [entry.id for entry in owned],
-                formats,
-                profile,
-            )
-            for entry in owned:
-                if entry.id not in seen:
-                    raise FigureError(
-                        f"{section}.ipynb ran to its end without making the"
-                        f" figure {entry.id!r} in profile {profile}. Look for"
-                        f" figure({entry.id!r}, ...) in it."
-                    )
-                files = {
-                    f"{entry.id}.{extension}": (
-                        (
-                            Path(staging) / f"{entry.id}.{extension}"
-                        ).read_bytes()
-                    )
-                    for extension in formats
-                }
-                for name, data in files.items():
-                    write_atomically(out / name, data)
-                records[entry.id] = {
-                    "id": entry.id,
-                    "slide": entry.slide,
-                    "notebook": f"{book.name}/{section}.ipynb",
-                    "profile": profile,
-                    "data": seen[entry.id]["data"],
-                    "files": {
-                        n: hashlib.sha256(d).hexdigest()
-                        for n, d in sorted(files.items())
-                    },
-                    "versions": seen[entry.id]["versions"],
-                }
+    for made in make(chosen, book, formats, profile, progress=progress):
+        for figure in made:
+            id = figure.entry.id
+            files = {f"{id}.{ext}": data for ext, data in figure.files.items()}
+            for name, data in files.items():
+                write_atomically(out / name, data)
+            records[id] = {
+                "id": id,
+                "slide": figure.entry.slide,
+                "notebook": f"{book.name}/{figure.entry.section}.ipynb",
+                "profile": profile,
+                "data": figure.data,
+                "files": {
+                    n: hashlib.sha256(d).hexdigest()
+                    for n, d in sorted(files.items())
+                },
+                "versions": figure.versions,
+            }
         order = {entry.id: position for position, entry in enumerate(entries)}
         manifest = {
             "figures": sorted(
@@ -248,7 +219,99 @@ def export(
     return manifest
 
 
-def _choose(which: Sequence[str], entries: list[Entry]) -> list[Entry]:
+@dataclass(frozen=True)
+class Made:
+    """A figure as its notebook made it.
+
+    Attributes
+    ----------
+    entry
+        Its line of ``book/figures.csv``.
+    files
+        The contents of its files by format.
+    caption, alt
+        What the page says below it, and to someone who cannot see it.
+    data
+        Names of the data sets that had been loaded when it was drawn.
+    versions
+        Versions of Python and of the packages that it depends on.
+    """
+
+    entry: Entry
+    files: dict[str, bytes]
+    caption: str
+    alt: str
+    data: list[str]
+    versions: dict[str, str]
+
+
+def make(
+    chosen: Sequence[Entry],
+    book: Path,
+    formats: Sequence[str],
+    profile: str,
+    *,
+    progress: bool = False,
+) -> Iterator[list[Made]]:
+    """Run the notebooks that own these figures; yield the figures of one after the other.
+
+    Raises
+    ------
+    FigureError
+        If a notebook fails, or ends without having made a figure that it owns.
+    """
+    from tqdm import tqdm
+
+    sections = list(dict.fromkeys(entry.section for entry in chosen))
+    for section in tqdm(sections, unit="notebook", disable=not progress):
+        owned = [entry for entry in chosen if entry.section == section]
+        with tempfile.TemporaryDirectory(prefix="figures-") as staging:
+            ids = [entry.id for entry in owned]
+            folder = Path(staging)
+            seen = _run(book, section, folder, ids, formats, profile)
+            made = []
+            for entry in owned:
+                if entry.id not in seen:
+                    raise FigureError(
+                        f"{section}.ipynb ran to its end without making the"
+                        f" figure {entry.id!r} in profile {profile}. Look for"
+                        f" figure({entry.id!r}, ...) in it."
+                    )
+                record = seen[entry.id]
+                made.append(
+                    Made(
+                        entry,
+                        {
+                            ext: (folder / f"{entry.id}.{ext}").read_bytes()
+                            for ext in formats
+                        },
+                        record.get("caption", ""),
+                        record.get("alt", ""),
+                        record["data"],
+                        record["versions"],
+                    )
+                )
+        yield made
+
+
+def chosen_profile(profile: str | None) -> str:
+    """Return the profile to run notebooks in: this one, ``LECTURE_PROFILE``, or ``book``.
+
+    Raises
+    ------
+    ValueError
+        If there is no such profile.
+    """
+    profile = profile or os.environ.get("LECTURE_PROFILE") or "book"
+    if profile not in get_args(Profile):
+        raise ValueError(
+            f"The profile is {profile!r}; it must be one of 'ci', 'book' or"
+            " 'full'."
+        )
+    return profile
+
+
+def choose(which: Sequence[str], entries: list[Entry]) -> list[Entry]:
     """Return the figures that these names stand for, each once, in the list's order."""
     wanted: set[str] = set()
     for name in which:
@@ -346,10 +409,21 @@ def _run(
             f" as they were.\n{trace}"
         ) from error
     return {
-        output["metadata"]["lecture_figure"]["id"]: output["metadata"][
-            "lecture_figure"
-        ]
+        output["metadata"]["lecture_figure"]["id"]: (
+            output["metadata"]["lecture_figure"]
+            | _said(output["data"]["text/html"])
+        )
         for cell in notebook.cells
         for output in cell.get("outputs", [])
         if "lecture_figure" in output.get("metadata", {})
+    }
+
+
+def _said(html: str) -> dict[str, str]:
+    """Return caption and text alternative from the HTML that `show.figure` displays."""
+    caption = re.search(r"<figcaption[^>]*>(.*?)</figcaption>", html, re.S)
+    alt = re.search(r'<img[^>]* alt="([^"]*)"', html)
+    return {
+        "caption": unescape(caption[1]).strip() if caption else "",
+        "alt": unescape(alt[1]) if alt else "",
     }
