@@ -15,11 +15,13 @@ import multiprocessing
 import os
 import re
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from datetime import UTC, datetime
 from pathlib import Path
 
 import nbformat
@@ -32,7 +34,9 @@ from steps import ROOT, digest, fail, say
 
 sys.path.insert(0, str(ROOT / "book" / "_extensions"))
 from lecture_execution import HANGING, is_kept, keep, times_itself
+from lecture_pages import EDITION
 
+from lecture_utils import __version__
 from lecture_utils.data import DataNotFoundError
 from lecture_utils.kernels import own_settings
 
@@ -54,6 +58,30 @@ def settings_digest() -> str:
     return digest(*files, extra=" ".join(str(file.relative_to(ROOT)) for file in files))
 
 
+def edition(root: Path) -> dict[str, str]:
+    """Return version, date and commit of these sources; of a copy without its history, the day."""
+    found = {"version": __version__, "date": f"{datetime.now(UTC):%Y-%m-%d}", "commit": "unknown"}
+    here = ["git", "--no-optional-locks", "-C", str(root)]
+    questions = {
+        "top": ["rev-parse", "--show-toplevel"],
+        "commit": ["describe", "--always", "--exclude=*", "--dirty=-changed"],
+        "date": ["log", "-1", "--format=%cs"],
+    }
+    try:
+        answers = {
+            name: subprocess.run(
+                [*here, *question], capture_output=True, text=True, check=True
+            ).stdout.strip()
+            for name, question in questions.items()
+        }
+    except (OSError, subprocess.CalledProcessError):
+        return found
+    # A copy may lie in a repository of the reader's own.
+    if Path(answers.pop("top")).resolve() != root.resolve():
+        return found
+    return found | answers
+
+
 def publish(built: Path, place: Path) -> None:
     """Copy the built pages to their place, which holds the old ones or the new ones, never half."""
     fresh, old = place.with_name(f".{place.name}.new"), place.with_name(f".{place.name}.old")
@@ -62,6 +90,12 @@ def publish(built: Path, place: Path) -> None:
     shutil.copytree(built, fresh, ignore=shutil.ignore_patterns("reports", ".buildinfo*"))
     for chatty in [*(fresh / "_static" / "scripts").glob("*.js"), fresh / "search.html"]:
         chatty.write_text(CHATTER.sub("void 0", chatty.read_text("utf-8")), "utf-8")
+    known = edition(ROOT)
+    for page in fresh.rglob("*.html"):
+        text = page.read_text("utf-8")
+        for name, mark in EDITION.items():
+            text = text.replace(mark, known[name])
+        page.write_text(text, "utf-8")
     if place.exists():
         place.rename(old)
     fresh.rename(place)

@@ -3,6 +3,9 @@
 - Launch buttons appear when `_config.yml` names the repository, and not before: Colab reads
   repositories on GitHub only, Binder any. The theme knows neither hosts that it cannot guess nor
   groups of groups.
+- The foot of each page says which edition it is of, and, where the repository is named, links a report
+  that names page and edition. The edition is written by `scripts/build_book.py` at the end: a page that
+  has not changed is not built again for a new commit.
 - What is folded away is a native ``<details>``: no script, and a screen reader knows it.
 - The summary of a folded code cell is named by its own text.
 - No id stands twice on a page: sphinx-exercise gives the content of every exercise the same.
@@ -14,8 +17,9 @@ from __future__ import annotations
 
 from html import escape
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
+from bs4 import BeautifulSoup
 from docutils import nodes
 from myst_nb.sphinx_ import HideCodeCellNode
 from sphinx.transforms.post_transforms import SphinxPostTransform
@@ -29,6 +33,13 @@ if TYPE_CHECKING:
 # What the theme can write links to sources for. A host of one's own may be any of them;
 # `repository_provider` in the theme's options says which.
 PROVIDERS = ("github", "bitbucket", "gitlab")
+
+# What stands for the edition until the pages are published.
+EDITION = {
+    "version": "EDITION_VERSION",
+    "date": "EDITION_DATE",
+    "commit": "EDITION_COMMIT",
+}
 
 ICONS = {"Binder": "svg", "Colab": "png"}  # the theme's
 
@@ -102,6 +113,44 @@ def launch_buttons(
             "label": "launch-buttons",
         }
     )
+
+
+def report_link(address: str, provider: str, pagename: str, title: str) -> str:
+    """Return where a reader reports something about a page, with what is known filled in."""
+    subject = f"{title}: "
+    text = (
+        f"Page: {pagename} ({title})\n"
+        f"Edition: {EDITION['version']} of {EDITION['date']}, commit {EDITION['commit']}\n\n"
+        "What the page says or does:\n\nWhat it should say or do:\n"
+    )
+    if provider == "bitbucket":  # which takes no text from a link
+        return f"{address}/issues/new"
+    if provider == "gitlab":
+        names = {"issue[title]": subject, "issue[description]": text}
+        return f"{address}/-/issues/new?{urlencode(names, quote_via=quote)}"
+    names = {"title": subject, "body": text}
+    return f"{address}/issues/new?{urlencode(names, quote_via=quote)}"
+
+
+def foot_of_page(
+    app: Sphinx,
+    pagename: str,
+    templatename: str,
+    context: dict[str, Any],
+    doctree: Any,
+) -> None:
+    """Give `_templates/edition.html` what it shows."""
+    context["edition"] = EDITION
+    options = app.config.html_theme_options
+    address = options.get("repository_url", "").strip("/")
+    if address and doctree is not None:
+        title = BeautifulSoup(context.get("title", ""), "html.parser")
+        context["report_link"] = report_link(
+            address,
+            options.get("repository_provider", ""),
+            pagename,
+            title.get_text(),
+        )
 
 
 class FoldDropdowns(SphinxPostTransform):
@@ -190,6 +239,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     # After the theme has made the empty list, and before its own buttons.
     app.connect("html-page-context", launch_buttons, priority=501)
     app.connect("html-page-context", list_of_references)
+    app.connect("html-page-context", foot_of_page)
     app.add_node(
         HideCodeCellNode, html=(open_code_cell, close_code_cell), override=True
     )

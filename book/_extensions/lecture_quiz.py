@@ -7,6 +7,7 @@ elements, which `_static/quiz.js` checks. Formulas are part of the page and draw
 
 from __future__ import annotations
 
+import hashlib
 import json
 import random
 import re
@@ -96,7 +97,12 @@ def fieldset(
         raise ValueError(
             f"question {index} has more than {len(LETTERS)} answers"
         )
-    yield html(f'<fieldset class="quiz-question" data-kind="{kind}"><legend>')
+    # By this an answer that a browser keeps is found again; another question has another.
+    text = json.dumps(question, sort_keys=True).encode()
+    key = hashlib.sha256(text).hexdigest()[:12]
+    yield html(
+        f'<fieldset class="quiz-question" data-kind="{kind}" data-question="{key}"><legend>'
+    )
     yield nodes.inline("", f"{index}. ")
     yield from inline(question["question"])
     yield html("</legend>")

@@ -51,6 +51,9 @@ function check(question) {
     copy.removeAttribute("class");
     place.append(copy, " ");
   }
+  // progress.js keeps the answer.
+  const detail = { right: verdict.correct };
+  question.dispatchEvent(new CustomEvent("quiz:checked", { detail }));
 }
 
 document.addEventListener("DOMContentLoaded", () => {
