@@ -19,19 +19,9 @@ from lecture_utils import checkpoints, cli, data, recipes, start
 from lecture_utils import recipe as recipe_module
 
 # What some recipes start from; all others fall back to embedded photos.
-NEEDED_DATA = dict.fromkeys(
-    (
-        "gaussian_celeba64",
-        "face_attributes",
-        "dcgan_encoder",
-        "dcgan_faces",
-        "dcgan_guidelines",
-        "dcgan_probe",
-    ),
-    "celeba_10k",
-) | {
-    "dcgan_ladder": "celeba_10k", "dcgan_scenes": "scenes_64",
-    "gan_cifar10_fc": "cifar10", "gan_cifar10_conv": "cifar10",
+NEEDED_DATA = {name: "celeba_10k" for name in recipes.names() if name.startswith("dcgan_")} | {
+    "gaussian_celeba64": "celeba_10k", "face_attributes": "celeba_10k",
+    "dcgan_scenes": "scenes_64", "gan_cifar10_fc": "cifar10", "gan_cifar10_conv": "cifar10",
 }  # fmt: skip
 DRAWN = {"gan_modes"}  # its points come from a formula
 NEEDED_CHECKPOINT = {
