@@ -51,9 +51,9 @@ def diagram() -> Figure:
     import matplotlib.pyplot as plt
     from matplotlib.patches import Rectangle
 
-    fig = plt.figure(figsize=(7.5, 2.9), layout="none")
+    fig = plt.figure(figsize=(7.5, 3.1), layout="none")
     ax = fig.add_axes((0, 0, 1, 1))
-    ax.set(xlim=(0, 7.5), ylim=(0, 2.9))
+    ax.set(xlim=(0, 7.5), ylim=(0, 3.1))
     ax.set_axis_off()
     boxes = {
         (0.1, 1.75, 1.25): ("random codes\n$z \\in T_{rand}$", "white"),
@@ -94,7 +94,7 @@ def diagram() -> Figure:
             },
         )
     ax.text(
-        4.4, 2.78, "gradient: fool it", color=_BLUE, ha="center", va="center"
+        4.4, 2.97, "gradient: fool it", color=_BLUE, ha="center", va="center"
     )
     ax.text(
         6.5,
@@ -198,7 +198,14 @@ def game_panel(
     ax.plot(*shot.points.T, ".", ms=2, color=_BLUE, alpha=0.6)
     size = shot.pull.norm(dim=1, keepdim=True)
     arrows = shot.pull / size.clamp(min=1e-9) * size.clamp(max=2).sqrt()
-    ax.quiver(*shot.places.T, *arrows.T, color=_GREEN, width=0.006, scale=16)
+    ax.quiver(
+        *shot.places.T,
+        *arrows.T,
+        color=_GREEN,
+        width=0.007,
+        scale=11,
+        headwidth=4,
+    )
     ax.set(
         xlim=(-EXTENT, EXTENT), ylim=(-EXTENT, EXTENT), aspect="equal",
         xticks=[], yticks=[], title=title,
@@ -285,6 +292,8 @@ def modes(
     ):
         ax.set(title=title, xlabel="weight of the penalty")
         ax.set_xticks(place, [f"{w:g}" for w in weights])
+    for ax in (count, time):
+        ax.set_yticks(range(0, 9, 2))
     count.set_ylim(-0.3, 10.5)
     count.legend(loc="upper left")
     divergence.axhline(float(np.log(8)), color="black", ls=":", lw=1)
