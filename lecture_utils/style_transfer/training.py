@@ -28,13 +28,14 @@ from lecture_utils.style_transfer.distillation import (
     set_aside,
 )
 from lecture_utils.style_transfer.fast_style import TransformNetwork
+from lecture_utils.style_transfer.networks import MANY
 from lecture_utils.style_transfer.neural_style import (
     Network,
     Objective,
     minimise,
     total_variation,
 )
-from lecture_utils.training import cosine, round_to_half, train
+from lecture_utils.training import History, cosine, round_to_half, train
 from lecture_utils.vgg import VGG, layer_names, load_vgg, random_vgg
 
 if TYPE_CHECKING:
@@ -180,7 +181,7 @@ class Settings:
 
 
 def fast_style(run: Run, *paintings: str, **changes: Any) -> Settings:
-    """Return the choices of the shipped styles, by profile; ``changes`` are one recipe's own."""
+    """Return the choices that all recipes start from, by profile; ``changes`` are one's own."""
     chosen: dict[str, Any] = {
         "steps": run.pick(ci=4, book=8_000, full=40_000),
         "batch": run.pick(ci=1, book=1, full=8),
@@ -193,6 +194,18 @@ def fast_style(run: Run, *paintings: str, **changes: Any) -> Settings:
         "iterations": run.pick(ci=2, book=50, full=50),
     }
     return Settings(paintings, **(chosen | changes))
+
+
+def own_style(run: Run, painting: str, **changes: Any) -> Settings:
+    """Return the choices of a network for one painting, which starts from that for several."""
+    chosen: dict[str, Any] = {
+        "start": run.pick(ci="", book=MANY, full=MANY),
+        "steps": run.pick(ci=4, book=2_000, full=20_000),
+        "early": 0.5,
+        "learning_rate": 1e-3,
+        "evaluations": 5,
+    }
+    return fast_style(run, painting, **(chosen | changes))
 
 
 def style_distances(
@@ -448,6 +461,43 @@ def train_style(
         metrics=metrics,
         settings=choices,
         data=[*kept, "paintings"],
+        history=history,
+    )
+
+
+def train_variants(
+    run: Run,
+    state: Path | None,
+    progress: bool,
+    variants: Mapping[str, Settings],
+) -> Result:
+    """Train networks with different choices one after the other, each with a state of its own.
+
+    Names of tensors are ``VARIANT:NAME``, those of curves and metrics ``VARIANT: NAME``.
+    """
+    history, results = History(), {}
+    for name, settings in variants.items():
+        own = state and state.with_name(f"{state.stem}-{name}{state.suffix}")
+        result = train_style(run, own, progress, settings)
+        assert result.history is not None
+        history.steps += result.history.steps
+        history.seconds += result.history.seconds
+        for key, curve in result.history.curves.items():
+            history.curves[f"{name}: {key}"] = curve
+        results[name] = result
+    return Result(
+        tensors={
+            f"{name}:{key}": value
+            for name, result in results.items()
+            for key, value in result.tensors.items()
+        },
+        metrics={
+            f"{name}: {key}": value
+            for name, result in results.items()
+            for key, value in result.metrics.items()
+        },
+        settings={name: r.settings for name, r in results.items()},
+        data=next(iter(results.values())).data,
         history=history,
     )
 

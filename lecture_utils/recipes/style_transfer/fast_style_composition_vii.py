@@ -4,11 +4,11 @@ from pathlib import Path
 
 from lecture_utils.recipe import Recipe, Result
 from lecture_utils.runtime import Run
-from lecture_utils.style_transfer.training import fast_style, train_style
+from lecture_utils.style_transfer.training import own_style, train_style
 
 
 def _train(run: Run, state: Path, progress: bool) -> Result:
-    settings = fast_style(run, "composition_vii")
+    settings = own_style(run, "composition_vii")
     return train_style(run, state, progress, settings)
 
 

@@ -269,6 +269,28 @@ def test_a_killed_training_ends_with_the_same_weights(run, tmp_path, monkeypatch
         training.train_style(run, tmp_path / "b", False, replace(chosen, beta=3))
 
 
+def test_a_network_of_one_style_starts_from_the_one_of_several():
+    book = start(profile="book", device="cpu", quiet=True)
+    for style in STYLES:
+        chosen = training.own_style(book, style)
+        assert (chosen.start, chosen.paintings) == (MANY, (style,))
+        assert style in SHARED
+        assert chosen.steps < training.fast_style(book, *SHARED).steps
+
+
+def test_variants_are_trained_apart_and_keep_their_names(run, tmp_path):
+    variants = {name: replace(SMALL, upsampling=name) for name in ("nearest", "transposed")}
+    result = training.train_variants(run, tmp_path / "state", False, variants)
+    assert {"nearest: held_out_objective", "transposed: held_out_style"} <= set(result.metrics)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["state-nearest", "state-transposed"]
+    for name in variants:
+        assert result.settings[name]["upsampling"] == name
+        network = TransformNetwork(SMALL.width, upsampling=name)
+        own = {k.removeprefix(f"{name}:"): v for k, v in result.tensors.items() if name in k}
+        network.load_state_dict(own)
+    assert result.history.steps == 4
+
+
 def test_a_shipped_network_is_at_most_a_megabyte():
     parameters = sum(p.numel() for p in TransformNetwork(16).parameters())
     assert 2 * parameters < 1e6
