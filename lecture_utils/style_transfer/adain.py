@@ -39,44 +39,6 @@ def adaptive_instance_norm(
     )
 
 
-def whitening_colouring(
-    content: Tensor, style: Tensor, eps: float = 1e-3
-) -> Tensor:
-    """Give the content's features the mean and the whole covariance of the style's.
-
-    Source: Y. Li et al., "Universal style transfer via feature transforms", NIPS 2017, equations (2)
-    and (4). `adaptive_instance_norm` does the same with diagonal covariances.
-
-    Parameters
-    ----------
-    content, style
-        (1, C, H, W) and (1, C, H', W').
-    eps
-        Smallest eigenvalue, as a part of the largest, that is inverted.
-
-    Returns
-    -------
-    Tensor
-        (1, C, H, W).
-    """
-
-    def power(features: Tensor, exponent: float) -> tuple[Tensor, Tensor]:
-        h = features[0].flatten(1).double()  # (C, H W)
-        mean = h.mean(dim=1, keepdim=True)
-        values, vectors = torch.linalg.eigh(
-            (h - mean) @ (h - mean).T / h.shape[1]
-        )
-        kept = values > eps * values[-1]
-        scaled = vectors[:, kept] * values[kept] ** exponent
-        return scaled @ vectors[:, kept].T, mean
-
-    white, mean = power(content, -0.5)
-    colour, centre = power(style, 0.5)
-    h = content[0].flatten(1).double()
-    out = colour @ (white @ (h - mean)) + centre
-    return out.to(content.dtype).reshape(content.shape)
-
-
 class Decoder(nn.Module):
     """Turns features back into an image: the encoder's way in reverse, without normalisations.
 
@@ -153,7 +115,7 @@ def repaint(
     strength
         0 for the content's features, 1 for the changed ones; between them a blend.
     rule
-        Gives features the style's statistics: `adaptive_instance_norm` or `whitening_colouring`.
+        Gives features the style's statistics; `adaptive_instance_norm` is one.
 
     Returns
     -------

@@ -9,7 +9,7 @@ from lecture_utils.style_transfer.adain_training import Settings, train_decoder
 
 def _train(run: Run, state: Path, progress: bool) -> Result:
     settings = Settings(
-        steps=run.pick(ci=4, book=8_000, full=80_000),
+        steps=run.pick(ci=4, book=6_000, full=80_000),
         batch=run.pick(ci=2, book=4, full=16),
         side=run.pick(ci=16, book=128, full=256),
         width=run.pick(ci=4, book=32, full=32),

@@ -1,4 +1,4 @@
-"""Adaptive instance normalisation, whitening and colouring, and the decoder's training."""
+"""Adaptive instance normalisation, and the decoder and its training."""
 
 from __future__ import annotations
 
@@ -45,23 +45,8 @@ def test_adain_gives_the_means_and_the_spreads_of_the_style(features):
     assert np.allclose(np.corrcoef(made[0], content[0])[0, 1], 1, atol=1e-6)
 
 
-def test_whitening_and_colouring_gives_the_covariance_of_the_style(features):
-    made, style = rows(adain.whitening_colouring(*features, eps=0)), rows(features[1])
-    assert np.allclose(made.mean(1), style.mean(1), atol=1e-5)
-    assert np.allclose(np.cov(made), np.cov(style), rtol=1e-3, atol=1e-4)
-
-
-def test_for_independent_channels_both_rules_agree():
-    x = torch.randn(1, 3, 30, 30, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
-    q, _ = torch.linalg.qr(x.flatten(2)[0].T - x.flatten(2)[0].mean(1))
-    q = q - q.mean(0)
-    content = q.T.reshape(1, 3, 30, 30)
-    style = content * torch.tensor([1.0, 3.0, 0.5])[:, None, None] + 1
-    found = [
-        rule(content, style, eps=0)
-        for rule in (adain.adaptive_instance_norm, adain.whitening_colouring)
-    ]
-    assert torch.allclose(*found, atol=1e-6)
+def test_features_that_have_the_statistics_already_stay(features):
+    assert torch.allclose(adain.adaptive_instance_norm(*features[:1] * 2), features[0], atol=1e-4)
 
 
 def test_the_decoder_gives_an_image_of_the_encoders_size():

@@ -6,10 +6,8 @@ import pytest
 import torch
 
 from lecture_utils import start
-from lecture_utils.style_transfer.adain import adaptive_instance_norm, whitening_colouring
 from lecture_utils.style_transfer.fast_style import ConditionalInstanceNorm, TransformNetwork
 from lecture_utils.style_transfer.neural_style import Objective, minimise, total_variation
-from lecture_utils.style_transfer.texture import gram_matrix
 from lecture_utils.vgg import random_vgg
 
 
@@ -86,21 +84,6 @@ def test_an_unknown_method_is_a_sentence(run):
 def test_total_variation_of_a_ramp():
     ramp = torch.linspace(0, 1, 11).expand(1, 3, 5, 11)
     assert float(total_variation(ramp)) == pytest.approx(0.1)
-
-
-def test_the_statistics_of_the_style_are_taken_over():
-    x, y = torch.randn(1, 6, 9, 8), 2 + 3 * torch.randn(1, 6, 11, 10)
-    made = adaptive_instance_norm(x, y)
-    torch.testing.assert_close(made.mean((2, 3)), y.mean((2, 3)), rtol=1e-4, atol=1e-4)
-    torch.testing.assert_close(made.var((2, 3)), y.var((2, 3)), rtol=1e-3, atol=1e-3)
-    torch.testing.assert_close(adaptive_instance_norm(x, x), x, rtol=1e-4, atol=1e-4)
-    whole = whitening_colouring(x, y)
-
-    def centred(z):
-        return gram_matrix(z - z.mean((2, 3), keepdim=True))
-
-    torch.testing.assert_close(centred(whole), centred(y), rtol=1e-3, atol=1e-3)
-    assert not torch.allclose(centred(made), centred(y), rtol=0.05, atol=0.05)
 
 
 @pytest.mark.parametrize("shape", [(16, 16), (17, 22), (31, 40)])
