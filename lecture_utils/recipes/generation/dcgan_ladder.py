@@ -32,14 +32,14 @@ def variants(run: Run, images: int) -> dict[str, GeneratorSettings]:
     r1 = replace(interpolated, d_norm=False, penalty=0.5)
     augmented = replace(r1, augment=0.5)
     paired = replace(augmented, loss="relativistic")
-    wide = replace(paired, width=2 * paper.width, d_width=paper.width)
+    wide = replace(paired, width=paper.width * 3 // 2, d_width=paper.width)
     return {
         "DCGAN": paper,
         "+ interpolation": interpolated,
         "+ R1": r1,
         "+ augmentation": augmented,
         "+ pairs, R1 and R2": paired,
-        "+ generator twice as wide": wide,
+        "+ generator 1.5 times as wide": wide,
     }
 
 
