@@ -112,9 +112,8 @@ class Painting:
     def reason(self) -> str:
         """Why the work is in the public domain, as a sentence."""
         return (
-            f"The author died in {self.died}, more than 70 years ago, and the"
-            " work was made before 1914, so that United States copyright has"
-            " ended, too."
+            f"The artist died in {self.died}, more than 70 years ago; made"
+            " before 1914, the work is free in the United States, too."
         )
 
 
