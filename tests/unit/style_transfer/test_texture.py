@@ -1,5 +1,6 @@
 """Statistics of features: what Gram matrices fix, what they leave open, and what other losses see."""
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
@@ -7,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import wasserstein_distance
 
+from lecture_utils.style_transfer.plots import texture as plots
 from lecture_utils.style_transfer.texture import (
     gram_matrix,
     random_directions,
@@ -109,3 +111,18 @@ def test_random_phase_keeps_mean_and_spectrum():
     assert larger.shape == (1, 3, 48, 64)
     with pytest.raises(ValueError, match="at least as large"):
         random_phase(texture, (16, 64), generator)
+
+
+def test_the_drawing_of_histograms_shows_each_law_picture_and_response():
+    laws = {"low": torch.linspace(0, 1, 1000), "high": torch.linspace(0, 4, 1000)}
+    pictures = {name: np.full((8, 8, 3), 128, np.uint8) for name in ("a", "b", "c")}
+    responses = {name: torch.rand(64) for name in pictures}
+    fig = plots.histograms(laws, pictures, responses, "a note")
+    titles = {ax.get_title() for ax in fig.axes if ax.get_title()}
+    assert titles == {*laws, *pictures}
+    (drawn,) = fig.axes[0].images
+    assert np.allclose(np.sort(drawn.get_array().ravel())[[0, -1]], [0, 1])  # all quantiles
+    curves = [line for ax in fig.axes for line in ax.lines]
+    assert [line.get_label() for line in curves] == [*laws, *pictures]
+    assert all((np.diff(line.get_ydata()) >= 0).all() for line in curves)
+    plt.close(fig)
