@@ -181,6 +181,26 @@ def test_a_report_names_page_and_edition(address, provider, place, title, body):
     assert all(mark in link for mark in lecture_pages.EDITION.values())
 
 
+@pytest.mark.parametrize("address", ["", "https://git.example.edu/a/b"])
+def test_a_page_links_a_report_where_the_book_has_an_address(book, address):
+    with (book.source / "conf.py").open("a") as file:
+        file.write(
+            "html_theme = 'sphinx_book_theme'\n"
+            f"templates_path = [{str(ROOT / 'book' / '_templates')!r}]\n"
+            f"html_theme_options = {{'repository_url': {address!r}, 'path_to_docs': 'book',\n"
+            "    'footer_content_items': ['edition.html']}\n"
+        )
+    assert book.build() == ""
+    page = book.page("generation/gaussian")
+    assert page.select_one(".edition time").text == lecture_pages.EDITION["date"]
+    links = [a["href"] for a in page.select(".edition a.report")]
+    expected = lecture_pages.report_link(
+        address, "gitlab", "generation/gaussian", "1. A receptive field"
+    )
+    assert links == ([expected] if address else [])
+    assert not book.page("search").select(".report")
+
+
 def test_a_report_to_bitbucket_is_an_empty_one():
     link = lecture_pages.report_link("https://bitbucket.org/a/b", "bitbucket", "x", "X")
     assert link == "https://bitbucket.org/a/b/issues/new"
