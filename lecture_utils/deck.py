@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 # Inches, of a slide of 16 to 9.
 _WIDTH, _HEIGHT, _EDGE = 40 / 3, 7.5, 0.5
 _TITLE, _CREDIT = 0.9, 0.5
-_POINTS = {"title": 28, "credit": 11}
+_POINTS = {"title": 28, "credit": 11, "long credit": 8}
+_LONG = 350  # characters, of which two lines of credit hold no more
+# What figures.csv says of figures that no slide of the lecture has.
+_BEYOND = "Beyond the slides"
 
 
 def deck(
@@ -31,9 +34,10 @@ def deck(
 ) -> int:
     """Write a deck with a slide for each figure of these sections.
 
-    A slide has the title of the lecture's slide, the figure as large as it fits, with its text
-    alternative, and a line of credit: the book, and the data sets that are shown with their
-    licences. The notes hold the caption, and what the owners of the data allow.
+    A slide has the title of the lecture's slide, or, where the lecture has none, what the figure
+    shows; the figure as large as it fits, with its text alternative; and a line of credit: the
+    book, and the data sets that are shown with their licences. The notes
+    hold the caption, and what the owners of the data allow.
 
     Parameters
     ----------
@@ -103,7 +107,11 @@ def credit(id: str, data: Iterable[str], title: str) -> str:
         if name in DATASETS
     ]
     line = f"Figure {id} of “{title}”, CC BY 4.0."
-    return f"{line} Data: {'; '.join(shown)}." if shown else line
+    return (
+        f"{line} Data, under their own terms: {'; '.join(shown)}."
+        if shown
+        else line
+    )
 
 
 def _full(names: Sequence[str], entries: Sequence[Entry]) -> list[str]:
@@ -131,7 +139,11 @@ def _add(slides: Any, figure: Made, title: str) -> None:
     head = slide.shapes.title
     head.left, head.top = Inches(_EDGE), Inches(_EDGE / 2)
     head.width, head.height = Inches(_WIDTH - 2 * _EDGE), Inches(_TITLE)
-    head.text_frame.text = figure.entry.slide
+    shows = figure.entry.shows
+    beyond = figure.entry.slide == _BEYOND
+    head.text_frame.text = (
+        shows[:1].upper() + shows[1:] if beyond else figure.entry.slide
+    )
     head.text_frame.paragraphs[0].runs[0].font.size = Pt(_POINTS["title"])
 
     picture = figure.files["png"]
@@ -158,7 +170,9 @@ def _add(slides: Any, figure: Made, title: str) -> None:
     ).text_frame
     foot.word_wrap = True
     foot.text = line
-    foot.paragraphs[0].runs[0].font.size = Pt(_POINTS["credit"])
+    foot.paragraphs[0].runs[0].font.size = Pt(
+        _POINTS["long credit" if len(line) > _LONG else "credit"]
+    )
 
     notes = [figure.caption, line]
     limited = [

@@ -88,6 +88,14 @@ def test_what_cannot_be_made_gets_a_sentence(book, made, tmp_path, sections, out
     assert not (tmp_path / out).exists()
 
 
+def test_a_figure_beyond_the_lecture_is_named_by_what_it_shows(book, made, tmp_path):
+    rows = (book / "figures.csv").read_text().replace("First slide", "Beyond the slides")
+    (book / "figures.csv").write_text(rows)
+    deck(["a/plot"], tmp_path / "deck.pptx", book=book)
+    (slide,) = pptx.Presentation(tmp_path / "deck.pptx").slides
+    assert slide.shapes.title.text_frame.text == "A plot"
+
+
 def test_the_command_line_makes_a_deck(book, made, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(book.parent)
     out = tmp_path / "deck.pptx"
