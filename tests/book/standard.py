@@ -327,6 +327,33 @@ def check_early_result(section: Section) -> list[str]:
     ]
 
 
+def check_path(section: Section) -> list[str]:
+    """Whoever has 40 minutes knows what to read and to skip, and a lecturer what to show."""
+    opening = re.split(r"^## ", section.markdown, maxsplit=1, flags=re.MULTILINE)[0]
+    paths = re.findall(r"^\*\*In 40 minutes\.\*\*(?:.+\n?)+", opening, re.MULTILINE)
+    if len(paths) != 1:
+        return [
+            f"{len(paths)} paragraphs before the first heading below the title start with "
+            "'**In 40 minutes.**'; there must be one."
+        ]
+    text = " ".join(paths[0].split())
+    problems = [
+        f"The path of 40 minutes has no sentence that starts with {start!r}."
+        for start in ("Read ", "Skip ", "In a lecture, ")
+        if f". {start}" not in text and f".** {start}" not in text
+    ]
+    headings = {h.strip() for h in re.findall(r"^#{2,} (.+)$", section.markdown, re.MULTILINE)}
+    named = re.findall(r"(?<!\*)\*([^*]+)\*(?!\*)", text)
+    if len(named) < 2:
+        problems.append(f"The path of 40 minutes names {len(named)} headings, as *Heading*.")
+    problems += [
+        f"The path of 40 minutes names {name!r}, which is no heading of the section."
+        for name in named
+        if name not in headings
+    ]
+    return problems
+
+
 def check_explorers(section: Section) -> list[str]:
     """There is something to move, described like a figure."""
     calls = list(section.calls(*EXPLORERS))
@@ -511,6 +538,7 @@ CHECKS = [
     check_portability,
     check_figures,
     check_early_result,
+    check_path,
     check_explorers,
     check_quiz,
     check_exercises,

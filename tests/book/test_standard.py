@@ -64,6 +64,9 @@ def _code(text: str, *, stored: str | None = None) -> dict[str, Any]:
     return {**cell, "execution_count": None if stored is None else 1}
 
 
+PATH = "**In 40 minutes.** Read *Why*. Skip\n*How it is done*. In a lecture, show it."
+
+
 @pytest.fixture
 def good(tmp_path: Path) -> Section:
     (tmp_path / "figures.csv").write_text(
@@ -82,6 +85,7 @@ def good(tmp_path: Path) -> Section:
         _code(SETUP),
         _code("run = start(seed=1)"),
         _markdown("$$ a = b $$ (eq-a)\n\nBy {eq}`eq-a` and {cite}`known2000`."),
+        _markdown(PATH),
         _code(f"figure(\n    'part/one',\n    {caption!r},\n    {alt!r},\n)"),
         _code(
             f"slider(images, labels, name='k',\n    caption={caption!r},\n"
@@ -91,6 +95,7 @@ def good(tmp_path: Path) -> Section:
         _code("print(2)", stored="2\n"),
         _code("show.quiz('part/name')"),
         *[_code(f"value = {i}") for i in range(4)],
+        _markdown("## How it is done\n\n## Why"),
         _markdown("".join(exercise.format(i) + solution.format(i) for i in "ab")),
     ]
     for number, cell in enumerate(cells):
@@ -195,6 +200,15 @@ BREAKS: dict[str, tuple[Callable[[Section], None], str]] = {
         _replace("$$ a = b $$", "## Theory\n\n$$ a = b $$"),
         "No figure and no explorer stands before the first heading",
     ),
+    "no path": (_replace("**In 40 minutes.**", "Soon."), "0 paragraphs before the first heading"),
+    "path too late": (
+        lambda s: s.notebook["cells"].append(s.notebook["cells"].pop(4)),
+        "0 paragraphs before the first heading",
+    ),
+    "nothing to skip": (_replace("Skip", "Then"), "starts with 'Skip '"),
+    "nothing for a lecture": (_replace("In a lecture, show", "Show"), "starts with 'In a lecture"),
+    "path without headings": (_replace("*How it is done*", "the rest"), "names 1 headings"),
+    "path to nowhere": (_replace("Read *Why*", "Read *When*"), "'When', which is no heading"),
     "no explorer": (_replace("slider(", "other("), "There is no explorer"),
     "mute explorer": (_replace("caption='Mean", "title='Mean"), "explorer 1 is not a string"),
     "no quiz": (_replace("show.quiz('part/name')", "pass"), "show.quiz() name []"),
