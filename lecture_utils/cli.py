@@ -1,4 +1,4 @@
-"""The command line, ``python -m lecture_utils``: figures, data, train, checkpoints, stylize, doctor."""
+"""The command line, ``python -m lecture_utils``; each command imports what it needs when it runs."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class _Commands(TyperGroup):
 app = typer.Typer(
     cls=_Commands,
     help=(
-        "Figures, data sets, trainings, checkpoints and styles of the course"
-        " book."
+        "Figures, data sets, trainings, checkpoints, assignments and styles of"
+        " the course book."
     ),
     no_args_is_help=True,
     add_completion=False,
@@ -45,6 +45,10 @@ checkpoints_app = typer.Typer(
 )
 app.add_typer(data_app, name="data")
 app.add_typer(checkpoints_app, name="checkpoints")
+assignments_app = typer.Typer(
+    help="The assignments: list, build, check, grade.", no_args_is_help=True
+)
+app.add_typer(assignments_app, name="assignments")
 
 Profile = Annotated[
     str | None,
@@ -280,6 +284,102 @@ def checkpoints_verify() -> None:
             print(f"{name}: {error}")
     if failed:
         raise typer.Exit(1)
+
+
+@assignments_app.command("list")
+def assignments_list() -> None:
+    """Print each assignment with the section that it follows."""
+    from lecture_utils.assignments import build
+
+    for name in build.names():
+        entry = build.about(name)
+        print(
+            f"{entry['number']}  {name:20} {entry['title']}, after"
+            f" {entry['section']}, about {entry['minutes']} minutes"
+        )
+
+
+@assignments_app.command("build")
+def assignments_build(
+    name: Annotated[
+        str | None, typer.Argument(help="A name; all without.")
+    ] = None,
+    out: Annotated[
+        Path, typer.Option(help="Folder for what is built.")
+    ] = Path("_build/assignments"),
+) -> None:
+    """Make the versions for students and graders, and archives for learning platforms."""
+    from lecture_utils.assignments import build
+
+    for one in [name] if name else build.names():
+        built = build.build(one, out)
+        print(
+            f"{built.folder}: student/ may be handed out, instructor/ and"
+            f" {one}-gradescope.zip hold solutions or hidden checks."
+        )
+
+
+@assignments_app.command("check")
+def assignments_check(
+    notebook: Annotated[Path, typer.Argument(help="Your notebook.")],
+) -> None:
+    """Run a notebook afresh, and its checks; what the grader does, without the hidden ones."""
+    from lecture_utils.assignments import grade
+
+    result = grade.check(notebook)
+    for question, sentences in result.failures.items():
+        print(f"{question}: {'the checks pass' if not sentences else ''}")
+        for sentence in dict.fromkeys(sentences):
+            print(f"    {sentence}")
+    for note in result.notes:
+        print(note)
+    if any(result.failures.values()):
+        raise typer.Exit(1)
+
+
+@assignments_app.command("grade")
+def assignments_grade(
+    folder: Annotated[
+        Path,
+        typer.Argument(help="Notebooks, archives or folders, one a student."),
+    ],
+    out: Annotated[
+        Path, typer.Option(help="The table; reports go beside it.")
+    ] = Path("grades.csv"),
+    assignment: Annotated[
+        str | None,
+        typer.Option(help="Its name; what the notebooks say without."),
+    ] = None,
+    again: Annotated[
+        bool, typer.Option("--again", help="Grade what has a grade, too.")
+    ] = False,
+    seconds: Annotated[
+        int, typer.Option(help="What one submission may take.")
+    ] = 600,
+    gigabytes: Annotated[
+        float, typer.Option(help="Memory that one submission may take.")
+    ] = 4.0,
+) -> None:
+    """Grade the submissions of a folder. Run again to go on where it was stopped."""
+    from lecture_utils.assignments import grade
+    from lecture_utils.assignments.session import protection
+
+    print(protection())
+    try:
+        number = grade.grade_folder(
+            folder,
+            out,
+            assignment=assignment,
+            again=again,
+            seconds=seconds,
+            gigabytes=gigabytes,
+        )
+    except KeyboardInterrupt as stop:
+        raise KeyboardInterrupt(
+            f"Stopped. The grades given so far are in {out}; run the same"
+            " command again for the others."
+        ) from stop
+    print(f"{number} graded now. The table is {out}; reports lie beside it.")
 
 
 @app.command()

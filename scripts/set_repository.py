@@ -94,7 +94,8 @@ def set_address(root: Path, address: str) -> list[Path]:
     texts[config], found = SETTING.subn(rf'\g<before>"{address}"', old)
     if found != 1:
         raise ValueError("_config.yml has no line 'url: \"...\"' under 'repository:'. Restore it.")
-    for page in sorted((root / "book").rglob("*.ipynb")):
+    pages = [*(root / "book").rglob("*.ipynb"), *(root / "assignments").rglob("*.ipynb")]
+    for page in sorted(pages):
         if ".ipynb_checkpoints" in page.parts:
             continue
         notebook = json.loads(page.read_text("utf-8"))

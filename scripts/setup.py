@@ -28,6 +28,8 @@ VENV_PYTHON = VENV / "bin" / "python"
 INSTALLED = VENV / "book-stamp"
 INSTALLING = VENV / "book-installing"
 INDEX = VENV / "book-torch-index"
+# The book's pins, and those of what builds and grades its assignments, which agree with them.
+PINS = [ROOT / "requirements.txt", ROOT / "assignments" / "requirements.txt"]
 NODE_MODULES = ROOT / "node_modules"
 NODE_STAMP = NODE_MODULES / "book-stamp"
 SITE = ROOT / ".cache" / "site"
@@ -94,7 +96,7 @@ def python_environment() -> None:
     """Create `.venv`, install the pins and make the package known, unless that is done."""
     step = "Python environment"
     index = os.environ.get("TORCH_INDEX") or _text(INDEX)
-    wanted = digest(ROOT / "requirements.txt", extra=index)
+    wanted = digest(*PINS, extra=index)
     version = _version()
     asked = HERE if os.environ.get("PYTHON") else version
     good = bool(version) and version == asked and index == _text(INDEX)
@@ -118,7 +120,7 @@ def python_environment() -> None:
     pip = [str(VENV_PYTHON), "-m", "pip", "install", "--quiet", "--only-binary=:all:"]
     if index:
         INDEX.write_text(index)
-        pins = (ROOT / "requirements.txt").read_text("utf-8").split()
+        pins = PINS[0].read_text("utf-8").split()
         torch = [pin for pin in pins if pin.startswith(("torch==", "torchvision=="))]
         run_step(
             f"PyTorch from {index}",
@@ -128,7 +130,7 @@ def python_environment() -> None:
         )
     run_step(
         f"Python packages (the first time some minutes, and about {2 if index else 7} GB)",
-        [*pip, "-r", "requirements.txt"],
+        [*pip, *(part for file in PINS for part in ("-r", str(file.relative_to(ROOT))))],
         lambda said: _advice(said, "the package index"),
         env=PIP,
     )

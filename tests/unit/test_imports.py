@@ -46,7 +46,7 @@ def home(module: str) -> tuple[str, str]:
         return "part", words[0]
     if words[0] == "recipes":
         return "recipes", words[1] if len(words) > 1 else ""
-    return ("top" if words[0] in {"cli", "__main__"} else "ground"), ""
+    return ("top" if words[0] in {"assignments", "cli", "__main__"} else "ground"), ""
 
 
 def offence(importer: str, imported: str) -> str:
@@ -102,5 +102,5 @@ def test_the_rules_notice_an_offence(importer, imported):
 
 def test_every_module_of_the_parts_is_in_a_known_place():
     assert {name.split(".")[0] for name in MODULES if (ROOT / name.split(".")[0]).is_dir()} <= {
-        "", "checkpoints", "data", "recipes", *PARTS,
+        "", "assignments", "checkpoints", "data", "recipes", *PARTS,
     }  # fmt: skip

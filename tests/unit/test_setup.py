@@ -55,6 +55,8 @@ def test_a_downloaded_notebook_imports_only_what_its_first_cell_installs():
         names |= imported(module.read_text("utf-8"))
     # A running kernel has these; the last two only run notebooks from the command line.
     names -= {"lecture_utils", "IPython", "ipykernel", "nbclient", "nbformat"}
+    # The extra `assignments`, which only the command line's `assignments` needs.
+    names -= {"otter", "psutil", "traitlets"}
     places = metadata.packages_distributions()
     allowed = set(required("notebooks"))
     missing = {n for n in names if not {canonicalize_name(d) for d in places[n]} & allowed}
@@ -191,6 +193,8 @@ class Course:
         (folder / "lecture_utils").mkdir(parents=True)
         shutil.copytree(ROOT / "scripts", folder / "scripts")
         (folder / "requirements.txt").write_text("numpy==2.0\ntorch==2.5\ntorchvision==0.20\n")
+        (folder / "assignments").mkdir()
+        (folder / "assignments" / "requirements.txt").write_text("otter-grader==7.0.0\n")
         course = cls(folder, patch)
         course.package("first")
         return course
@@ -264,6 +268,14 @@ def test_set_up_installs_again_when_the_pins_change(course):
     (course.folder / "requirements.txt").write_text("numpy==2.1\n")
     assert course.set_up() == ["Python packages"]
     assert course.set_up() == []
+
+
+def test_set_up_installs_what_assignments_need_with_the_book(course):
+    course.set_up()
+    (_, command, _) = course.steps[-1]
+    assert command[-4:] == ["-r", "requirements.txt", "-r", "assignments/requirements.txt"]
+    (course.folder / "assignments" / "requirements.txt").write_text("otter-grader==7.0.1\n")
+    assert course.set_up() == ["Python packages"]
 
 
 def test_set_up_starts_over_after_an_interruption(course):
