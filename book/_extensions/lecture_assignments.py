@@ -36,7 +36,7 @@ class AssignmentTable(SphinxDirective):
             path = os.path.relpath(student, self.env.srcdir)
             lines.append(
                 f"| {entry['number']}. {entry['title']} | {entry['trains']} "
-                f"| [](/{entry['section']}.ipynb) "
+                f"| {{doc}}`/{entry['section']}` "
                 f"| about {entry['minutes']} minutes "
                 f"| {{download}}`{name}.ipynb <{path}>` |"
             )
@@ -50,5 +50,4 @@ class AssignmentTable(SphinxDirective):
 def setup(app: Sphinx) -> dict[str, bool]:
     """Register with Sphinx."""
     app.add_directive("assignment-table", AssignmentTable)
-    # Two processes must not build one notebook at a time.
-    return {"parallel_read_safe": False, "parallel_write_safe": True}
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
