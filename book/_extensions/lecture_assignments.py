@@ -38,7 +38,7 @@ class AssignmentTable(SphinxDirective):
                 f"| {entry['number']}. {entry['title']} | {entry['trains']} "
                 f"| {{doc}}`/{entry['section']}` "
                 f"| about {entry['minutes']} minutes "
-                f"| {{download}}`{name}.ipynb <{path}>` |"
+                f"| {{download}}`Download <{path}>` |"
             )
         table = nodes.container(classes=["data-table"])
         self.state.nested_parse(
