@@ -56,8 +56,8 @@ class DenoisingChain(nn.Module):
     @torch.no_grad()
     def sample(self, count: int, steps: int = 200) -> Tensor:
         """Run ``count`` chains from noise; return their last states."""
-        x = torch.randn(count, self.size).to(self.network[0].weight)
+        x = torch.randn(count, self.size).to(next(self.parameters()))
         for _ in range(steps):
             y = x + self.noise * torch.randn_like(x)
-            x = self.guess(y).sample()
+            x = self.guess(y).rsample()
         return x

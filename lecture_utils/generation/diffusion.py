@@ -73,7 +73,7 @@ class Diffusion(nn.Module):
     @torch.no_grad()
     def sample(self, count: int) -> Tensor:
         """Draw (count, n) from noise in T steps."""
-        z = torch.randn(count, self.size).to(self.network[0].weight)
+        z = torch.randn(count, self.size).to(next(self.parameters()))
         for k in range(self.steps, 0, -1):
             t = torch.full_like(z[:, :1], k / self.steps)
             u = t - 1 / self.steps
@@ -94,26 +94,26 @@ class Diffusion(nn.Module):
 
     @torch.no_grad()
     def bound(self, x: Tensor) -> Tensor:
-        """Return a lower bound of log p(x) in nats, (N,), from one draw a step.
+        """Estimate a lower bound of log p(x) in nats, (N,), with T draws each.
 
-        From the chain's three parts: the last state is nearly N(0, I); each
-        step back differs from the true one by the squared error of the image;
-        and the first state tells the image up to noise s_0 / a_0.
+        It is that of the chain with infinitely many steps, in three parts:
+        the last state is nearly N(0, I); the steps back differ from the true
+        ones by half the integral of the noise's squared error over the
+        logarithm of a_t^2 / s_t^2; and the first state tells the image up to
+        noise s_0 / a_0.
         """
         one = torch.ones_like(x[:, :1])
         a, s = self.levels(one)
         mean, variance = a * x, s.square()
         total = 0.5 * (mean.square() + variance - 1 - variance.log()).sum(1)
-        for k in range(1, self.steps + 1):
-            (b, r) = self.levels(one * (k - 1) / self.steps)
-            (a, s) = self.levels(one * k / self.steps)
-            z = a * x + s * torch.randn_like(x)
-            error = x - self.denoised(z, one * k / self.steps)
-            weight = 0.5 * ((b / r).square() - (a / s).square())
-            total += (weight * error.square()).sum(1)
+        for k in range(self.steps):  # a random time in each T-th part
+            t = (k + torch.rand_like(one)) / self.steps
+            a, s = self.levels(t)
+            e = torch.randn_like(x)
+            error = (self.noise(a * x + s * e, t) - e).square()
+            slope = 0.97 * math.pi / (a * s)  # of the logarithm, downwards
+            total += (0.5 * slope * error).sum(1) / self.steps
         a, s = self.levels(0 * one)
-        z = a * x + s * torch.randn_like(x)
-        width = s / a
-        error = (x - z / a) / width
-        logs = -0.5 * error.square() - (width * math.tau**0.5).log()
-        return logs.sum(1) - total
+        entropy = 0.5 + (s / a * math.tau**0.5).log()  # of noise s_0 / a_0
+        bound: Tensor = -entropy.sum(1) * x.shape[1] - total
+        return bound

@@ -102,7 +102,7 @@ class Flow(nn.Module):
     def log_prob(self, x: Tensor) -> Tensor:
         """Return log p(x) in nats: (N, n) to (N,)."""
         z, log_det = self(x)
-        normal = -0.5 * (z.square() + math.log(2 * math.pi)).sum(1)
+        normal: Tensor = -0.5 * (z.square() + math.log(2 * math.pi)).sum(1)
         return normal + log_det
 
     @torch.no_grad()

@@ -76,7 +76,7 @@ class VariationalAutoEncoder(nn.Module):
         The estimate is too small on average, the less the more draws.
         """
         q = self.encode(x)
-        z = q.sample((draws,))  # (draws, N, k)
+        z = q.rsample((draws,))  # (draws, N, k)
         prior = Normal(torch.zeros_like(q.mean), torch.ones_like(q.mean))
         weights = (
             _log_prob(self.decode(z), x)
@@ -90,7 +90,7 @@ class VariationalAutoEncoder(nn.Module):
         """Draw (count, n): a code, and then an image of its Gaussian."""
         device = next(self.parameters()).device
         z = torch.randn(count, self.codes, device=device)
-        return self.decode(z).sample()
+        return self.decode(z).rsample()
 
 
 def _log_prob(density: Normal, x: Tensor) -> Tensor:
