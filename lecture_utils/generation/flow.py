@@ -101,8 +101,8 @@ class Flow(nn.Module):
 
     def log_prob(self, x: Tensor) -> Tensor:
         """Return log p(x) in nats: (N, n) to (N,)."""
-        z, log_det = self(x)
-        normal: Tensor = -0.5 * (z.square() + math.log(2 * math.pi)).sum(1)
+        z, log_det = self.forward(x)
+        normal = -0.5 * (z.square() + math.log(2 * math.pi)).sum(1)
         return normal + log_det
 
     @torch.no_grad()

@@ -268,7 +268,9 @@ def test_denoising_chain_of_a_gaussian_keeps_it() -> None:
     share = 0.49 / (0.49 + 0.25)  # of y in the expected image
 
     class Best(torch.nn.Module):
-        weight = torch.zeros(1)
+        def __init__(self) -> None:
+            super().__init__()
+            self.place = torch.nn.Parameter(torch.zeros(1))
 
         def forward(self, y: Tensor) -> Tensor:
             width = torch.full_like(y, 0.5 * math.log(0.49 * (1 - share)))
