@@ -57,6 +57,7 @@ def test_a_downloaded_notebook_imports_only_what_its_first_cell_installs():
     names -= {"lecture_utils", "IPython", "ipykernel", "nbclient", "nbformat"}
     # The extra `assignments`, which only the command line's `assignments` needs.
     names -= {"otter", "psutil", "traitlets"}
+    names -= {"pptx"}  # of the extra `slides`, for the command line's `figures deck`
     places = metadata.packages_distributions()
     allowed = set(required("notebooks"))
     missing = {n for n in names if not {canonicalize_name(d) for d in places[n]} & allowed}
