@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+import nbformat
 from docutils import nodes
 from docutils.statemachine import StringList
 from sphinx.util.docutils import SphinxDirective
@@ -36,7 +37,7 @@ class AssignmentTable(SphinxDirective):
             path = os.path.relpath(student, self.env.srcdir)
             lines.append(
                 f"| {entry['number']}. {entry['title']} | {entry['trains']} "
-                f"| {{doc}}`/{entry['section']}` "
+                f"| {self.section(entry['section'])} "
                 f"| about {entry['minutes']} minutes "
                 f"| {{download}}`Download <{path}>` |"
             )
@@ -45,6 +46,19 @@ class AssignmentTable(SphinxDirective):
             StringList(lines, source=str(build.MASTERS)), 0, table
         )
         return [table]
+
+    def section(self, name: str) -> str:
+        """Return a link to a section, or the title of one that is a draft."""
+        from lecture_utils.assignments import build
+
+        if name in self.env.found_docs:
+            return f"{{doc}}`/{name}`"
+        draft = build.MASTERS.parent / "drafts" / f"{name}.ipynb"
+        # The draft goes when it becomes a section, and then there is a link.
+        self.env.note_dependency(str(draft))
+        first = nbformat.read(draft, as_version=4).cells[0].source
+        title = first.splitlines()[0].removeprefix("# ")
+        return f"{title} *(to come)*"
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
